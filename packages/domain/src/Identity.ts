@@ -1,0 +1,50 @@
+/**
+ * Who calls: what a verified token says.
+ */
+import { Context, Schema } from "effect"
+import { TenantId, UserId } from "./Identifiers.ts"
+import { identifierOf, textOf } from "./Text.ts"
+
+/** `user` reads its own inbox; `service` sends to anyone of its tenant; `admin` may do both. */
+export const Role = identifierOf(64)
+export type Role = typeof Role.Type
+
+/** The claims that Beckon reads from a JWT (RFC 7519; profile claims of OpenID Connect Core 5.1). */
+export const Claims = Schema.Struct({
+  sub: UserId,
+  tenant: TenantId,
+  roles: Schema.Array(Role).check(Schema.isMaxLength(64)),
+  /** Seconds since 1970. */
+  exp: Schema.Int,
+  name: Schema.optionalKey(textOf(256)),
+  email: Schema.optionalKey(textOf(320)),
+  picture: Schema.optionalKey(textOf(2_048))
+})
+export type Claims = typeof Claims.Type
+
+export interface Identity {
+  readonly tenantId: TenantId
+  readonly userId: UserId
+  readonly roles: ReadonlyArray<Role>
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number
+  readonly name?: string
+  readonly email?: string
+  readonly picture?: string
+}
+
+/** The caller of the request at hand. */
+export class CurrentIdentity extends Context.Service<CurrentIdentity, Identity>()("@beckon/domain/CurrentIdentity") {}
+
+export const fromClaims = (claims: Claims): Identity => ({
+  tenantId: claims.tenant,
+  userId: claims.sub,
+  roles: claims.roles,
+  expiresAt: claims.exp * 1000,
+  ...(claims.name === undefined ? {} : { name: claims.name }),
+  ...(claims.email === undefined ? {} : { email: claims.email }),
+  ...(claims.picture === undefined ? {} : { picture: claims.picture })
+})
+
+/** Whether the caller may send to other users of its tenant. */
+export const maySend = (identity: Identity): boolean => identity.roles.includes("service") || identity.roles.includes("admin")

@@ -1,0 +1,98 @@
+/**
+ * Drafts and notifications.
+ *
+ * A draft is what a route made of an event; a notification is a draft that a mailbox has accepted: it has an id, a `seq` and
+ * is saved.
+ */
+import { Schema } from "effect"
+import { NotificationId, TenantId, UserId } from "./Identifiers.ts"
+import { Sequence } from "./Position.ts"
+import { identifierOf, nonEmptyTextOf, textOf } from "./Text.ts"
+
+/** R0's names of the three levels, in order of urgency. */
+export const Priority = Schema.Literals(["high", "medium", "low"])
+export type Priority = typeof Priority.Type
+
+/** The types that Beckon's own routes make; a tenant may send any other. */
+export const knownTypes = [
+  "FRIEND_REQUEST_RECEIVED",
+  "FRIEND_REQUEST_ACCEPTED",
+  "FRIEND_REQUEST_REJECTED",
+  "order_created",
+  "order_accepted",
+  "order_picked_up",
+  "order_delivered",
+  "order_cancelled",
+  "driver_assigned",
+  "driver_nearby",
+  "payment_received"
+] as const
+
+/** A known type, or any other: the union keeps completion in editors and never refuses a newer server's type. */
+export type NotificationType = (typeof knownTypes)[number] | (string & {})
+export const NotificationType = identifierOf(100)
+
+/** The limits of a draft's text, in UTF-16 code units; `data` in bytes of JSON. */
+export const limits = { title: 256, message: 4_096, dataBytes: 16_384, dedupeKey: 256, source: 128 } as const
+
+const isSmallEnough = Schema.makeFilter<Schema.JsonObject>(
+  (value) => {
+    const json = JSON.stringify(value)
+    return json.length <= limits.dataBytes && !json.includes("\\u0000") && !/\\ud[89a-f]/.test(json)
+  },
+  { expected: `at most ${limits.dataBytes} bytes of JSON, without NUL and lone surrogates` }
+)
+
+/** Free data for the client: a JSON object of at most 16,384 bytes. */
+export const NotificationData = Schema.JsonObject.check(isSmallEnough)
+
+/** Whether to reach for the user's phone: only when no session acknowledged, always, or never. */
+export const PushPolicy = Schema.Literals(["fallback", "always", "never"])
+export type PushPolicy = typeof PushPolicy.Type
+
+export const Draft = Schema.Struct({
+  tenantId: TenantId,
+  userId: UserId,
+  type: NotificationType,
+  title: nonEmptyTextOf(limits.title),
+  message: textOf(limits.message),
+  priority: Priority,
+  data: Schema.optionalKey(NotificationData),
+  push: Schema.optionalKey(PushPolicy),
+  /** The same key within 24 hours makes one notification of this user. */
+  dedupeKey: Schema.optionalKey(nonEmptyTextOf(limits.dedupeKey)),
+  /** Where the event came from, for people who look for it. */
+  source: Schema.optionalKey(nonEmptyTextOf(limits.source))
+})
+export type Draft = typeof Draft.Type
+
+/** What a user sees, as the RPC wire carries it (camelCase, ISO 8601 in UTC). */
+export const Notification = Schema.Struct({
+  id: NotificationId,
+  seq: Sequence,
+  type: NotificationType,
+  title: Schema.String,
+  message: Schema.String,
+  priority: Priority,
+  data: Schema.optionalKey(Schema.JsonObject),
+  createdAt: Schema.DateTimeUtcFromString,
+  readAt: Schema.NullOr(Schema.DateTimeUtcFromString)
+})
+export type Notification = typeof Notification.Type
+
+/** A notification with what only the server needs: whose it is and where it came from. */
+export interface StoredNotification extends Notification {
+  readonly tenantId: TenantId
+  readonly userId: UserId
+  readonly push: PushPolicy
+  readonly dedupeKey: string | null
+  readonly source: string | null
+}
+
+/** The answer to one draft. `duplicate` says that its `dedupeKey` had made this notification before. */
+export const Accepted = Schema.Struct({
+  notificationId: NotificationId,
+  seq: Sequence,
+  duplicate: Schema.Boolean
+})
+export type Accepted = typeof Accepted.Type

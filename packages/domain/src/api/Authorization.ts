@@ -1,0 +1,15 @@
+/**
+ * Bearer tokens on HTTP (RFC 6750): who calls, or a 401 problem.
+ */
+import { HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
+import type { CurrentIdentity } from "../Identity.ts"
+import { Unauthorized } from "../Problem.ts"
+
+export class Authorization extends HttpApiMiddleware.Service<Authorization, { provides: CurrentIdentity }>()(
+  "@beckon/domain/api/Authorization",
+  {
+    requiredForClient: true,
+    security: { bearer: HttpApiSecurity.bearer },
+    error: Unauthorized
+  }
+) {}

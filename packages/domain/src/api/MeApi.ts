@@ -1,0 +1,70 @@
+/**
+ * A user's own inbox over HTTP.
+ */
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { Timestamp } from "../events/Timestamp.ts"
+import { Change, Cursor, Ids, ReadStatus, ReadTarget } from "../InboxRpcs.ts"
+import { NotificationType, Priority } from "../Notification.ts"
+import { Sequence } from "../Position.ts"
+import { NotFound, Unavailable, Unprocessable } from "../Problem.ts"
+import { NotificationId } from "../Identifiers.ts"
+import { Authorization } from "./Authorization.ts"
+import { NotificationView } from "./NotificationView.ts"
+
+const ChangeBody = Schema.Struct({ data: Change })
+
+export class MeApi extends HttpApiGroup.make("me")
+  .add(
+    HttpApiEndpoint.get("list", "/notifications", {
+      query: {
+        status: Schema.optionalKey(ReadStatus),
+        type: Schema.optionalKey(Schema.ArrayEnsure(NotificationType).check(Schema.isMaxLength(50))),
+        priority: Schema.optionalKey(Priority),
+        since: Schema.optionalKey(Timestamp),
+        until: Schema.optionalKey(Timestamp),
+        limit: Schema.optionalKey(
+          Schema.NumberFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: 100 }))
+        ),
+        cursor: Schema.optionalKey(Cursor)
+      },
+      success: Schema.Struct({
+        data: Schema.Array(NotificationView),
+        meta: Schema.Struct({
+          limit: Schema.Int,
+          nextCursor: Schema.NullOr(Cursor),
+          unread: Sequence
+        }).pipe(Schema.encodeKeys({ nextCursor: "next_cursor" }))
+      }),
+      error: [Unprocessable, Unavailable]
+    }).annotateMerge(OpenApi.annotations({ summary: "One's own notifications, newest first" })),
+    HttpApiEndpoint.get("get", "/notifications/:id", {
+      params: { id: NotificationId },
+      success: Schema.Struct({ data: NotificationView }),
+      error: [NotFound, Unavailable]
+    }).annotateMerge(OpenApi.annotations({ summary: "One notification" })),
+    HttpApiEndpoint.get("unreadCount", "/unread-count", {
+      success: Schema.Struct({ data: Schema.Struct({ unread: Sequence }) }),
+      error: Unavailable
+    }).annotateMerge(OpenApi.annotations({ summary: "How many notifications are unread" })),
+    HttpApiEndpoint.post("markRead", "/notifications/read", {
+      payload: ReadTarget,
+      success: ChangeBody,
+      error: Unavailable
+    }).annotateMerge(
+      OpenApi.annotations({ summary: "Mark notifications read: up to 500 ids, or all", description: "Ids of others are passed over." })
+    ),
+    HttpApiEndpoint.post("markUnread", "/notifications/unread", {
+      payload: Schema.Struct({ ids: Ids }),
+      success: ChangeBody,
+      error: Unavailable
+    }).annotateMerge(OpenApi.annotations({ summary: "Mark notifications unread" })),
+    HttpApiEndpoint.post("remove", "/notifications/bulk-delete", {
+      payload: Schema.Struct({ ids: Ids }),
+      success: ChangeBody,
+      error: Unavailable
+    }).annotateMerge(OpenApi.annotations({ summary: "Delete notifications: up to 500 ids" }))
+  )
+  .middleware(Authorization)
+  .prefix("/api/v1/users/me")
+  .annotateMerge(OpenApi.annotations({ title: "My inbox" })) {}

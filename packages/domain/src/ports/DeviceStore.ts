@@ -1,0 +1,23 @@
+/**
+ * The devices of users, for push. Tokens are encrypted at rest by the layers that keep them.
+ */
+import { Context } from "effect"
+import type { Effect } from "effect"
+import type { Device } from "../Device.ts"
+import type { MailboxKey } from "../MailboxKey.ts"
+import type { StoreUnavailable } from "./NotificationStore.ts"
+
+export class DeviceStore extends Context.Service<
+  DeviceStore,
+  {
+    /**
+     * Adds a device, or moves its token to this user: a token belongs to the user who registered it last. Beyond
+     * `maxDevices` the one that was registered longest ago leaves.
+     */
+    readonly register: (key: MailboxKey, device: Device) => Effect.Effect<void, StoreUnavailable>
+    /** Answers whether the user had this token. */
+    readonly unregister: (key: MailboxKey, token: string) => Effect.Effect<boolean, StoreUnavailable>
+    /** Newest first. */
+    readonly list: (key: MailboxKey) => Effect.Effect<ReadonlyArray<Device>, StoreUnavailable>
+  }
+>()("@beckon/domain/ports/DeviceStore") {}
