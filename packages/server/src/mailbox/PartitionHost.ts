@@ -1,0 +1,166 @@
+/**
+ * Hosts the mailboxes of one partition: finds or wakes the mailbox of a user, hands it the command, puts idle ones away.
+ */
+import { Clock, Duration, Effect, Exit, Fiber, Queue, Schedule, Scope } from "effect"
+import { CurrentAddress } from "effect/cluster/Entity"
+import type { MailboxKey } from "@beckon/domain/MailboxKey"
+import * as Keys from "@beckon/domain/MailboxKey"
+import * as MailboxState from "@beckon/domain/MailboxState"
+import type { Accepted, Draft } from "@beckon/domain/Notification"
+import { Unavailable } from "@beckon/domain/Problem"
+import { NotificationStore } from "@beckon/domain/ports/NotificationStore"
+import { FrameOutlet } from "./FrameOutlet.ts"
+import { GroupCommit } from "./GroupCommit.ts"
+import * as Mailbox from "./Mailbox.ts"
+import { MailboxPartition } from "./MailboxProtocol.ts"
+import { MailboxSettings } from "./MailboxSettings.ts"
+import { ResidentMailboxes } from "./ResidentMailboxes.ts"
+import { StateLoader } from "./StateLoader.ts"
+
+const full = new Unavailable({ detail: "The mailbox has too many commands waiting; try again." })
+
+const makeHost = Effect.gen(function* () {
+  const deps: Mailbox.Dependencies = {
+    store: yield* NotificationStore,
+    commit: yield* GroupCommit,
+    load: yield* StateLoader,
+    outlet: yield* FrameOutlet,
+    settings: yield* MailboxSettings
+  }
+  const resident = yield* ResidentMailboxes
+  const address = yield* CurrentAddress
+  const scope = yield* Effect.scope
+  const mailboxes = new Map<string, Mailbox.Mailbox>()
+  const dirty = new Map<string, Mailbox.Mailbox>()
+  resident.add(address.entityId, mailboxes)
+
+  const mailboxOf = Effect.fnUntraced(function* (key: MailboxKey) {
+    const now = yield* Clock.currentTimeMillis
+    const name = Keys.toString(key)
+    const known = mailboxes.get(name)
+    if (known !== undefined) {
+      known.lastUsed = now
+      return known
+    }
+    const made = yield* Mailbox.make(key, now)
+    const other = mailboxes.get(name)
+    if (other !== undefined) return other
+    mailboxes.set(name, made)
+    made.fiber = yield* Effect.forkIn(Mailbox.supervised(made, deps), scope)
+    return made
+  })
+
+  const tell = (mailbox: Mailbox.Mailbox, command: Mailbox.Command) => {
+    if (Queue.sizeUnsafe(mailbox.queue) >= deps.settings.capacity) command.done(Exit.fail(full))
+    else Queue.offerUnsafe(mailbox.queue, command)
+  }
+
+  const ask = <A>(key: MailboxKey, command: (done: (exit: Exit.Exit<A, Unavailable>) => void) => Mailbox.Command) =>
+    Effect.flatMap(mailboxOf(key), (mailbox) =>
+      Effect.callback<A, Unavailable>((resume) => tell(mailbox, command(resume)))
+    )
+
+  const deliver = Effect.fnUntraced(function* (drafts: ReadonlyArray<Draft>) {
+    const groups = new Map<string, { readonly key: MailboxKey; readonly indexes: Array<number> }>()
+    drafts.forEach((draft, index) => {
+      const name = Keys.toString(draft)
+      const group = groups.get(name)
+      if (group === undefined) groups.set(name, { key: draft, indexes: [index] })
+      else group.indexes.push(index)
+    })
+    const targets: Array<readonly [Mailbox.Mailbox, ReadonlyArray<number>]> = []
+    for (const { indexes, key } of groups.values()) {
+      targets.push([yield* mailboxOf({ tenantId: key.tenantId, userId: key.userId }), indexes])
+    }
+    return yield* Effect.callback<ReadonlyArray<Accepted>, Unavailable>((resume) => {
+      const answers: Array<Accepted> = []
+      let waiting = targets.length
+      let failure: Exit.Exit<never, Unavailable> | undefined
+      if (waiting === 0) resume(Exit.succeed(answers))
+      for (const [mailbox, indexes] of targets) {
+        let answered = false
+        tell(mailbox, {
+          _tag: "Deliver",
+          drafts: indexes.flatMap((index) => drafts[index] ?? []),
+          done: (exit) => {
+            if (answered) return
+            answered = true
+            if (Exit.isFailure(exit)) failure = Exit.failCause(exit.cause)
+            else exit.value.forEach((accepted, at) => (answers[indexes[at] ?? -1] = accepted))
+            waiting -= 1
+            if (waiting === 0) resume(failure ?? Exit.succeed(answers))
+          }
+        })
+      }
+    })
+  })
+
+  const acknowledge = (positions: ReadonlyArray<{ key: MailboxKey; position: Parameters<typeof MailboxState.acknowledge>[1] }>) =>
+    Effect.sync(() => {
+      for (const { key, position } of positions) {
+        const name = Keys.toString(key)
+        const mailbox = mailboxes.get(name)
+        if (mailbox?.state === undefined) continue
+        const next = MailboxState.acknowledge(mailbox.state, position)
+        if (next === mailbox.state) continue
+        mailbox.state = next
+        dirty.set(name, mailbox)
+      }
+    })
+
+  const saveAcknowledged = Effect.suspend(() => {
+    const changed = [...dirty.values()].flatMap(({ key, state }) =>
+      state === undefined ? [] : [{ ...key, seq: state.acknowledged }]
+    )
+    dirty.clear()
+    return changed.length === 0
+      ? Effect.void
+      : Effect.catch(deps.store.saveAcknowledged(changed), (error) =>
+          Effect.logWarning("Acknowledgements were not saved; clients acknowledge again when they come back", error)
+        )
+  })
+
+  const putAway = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    const idleAfter = Duration.toMillis(deps.settings.idleAfter)
+    for (const [name, mailbox] of mailboxes) {
+      if (!Mailbox.isIdle(mailbox, now, idleAfter)) continue
+      mailboxes.delete(name)
+      if (mailbox.fiber !== undefined) yield* Fiber.interrupt(mailbox.fiber)
+    }
+  })
+
+  yield* Effect.forkScoped(Effect.repeat(saveAcknowledged, Schedule.spaced(deps.settings.acknowledgeEvery)))
+  yield* Effect.forkScoped(
+    Effect.repeat(putAway, Schedule.spaced(Duration.max(Duration.seconds(1), Duration.times(deps.settings.idleAfter, 0.5))))
+  )
+  yield* Scope.addFinalizer(
+    scope,
+    Effect.gen(function* () {
+      resident.remove(address.entityId)
+      for (const mailbox of mailboxes.values()) yield* Mailbox.abandon(mailbox, deps.outlet)
+      yield* saveAcknowledged
+    })
+  )
+
+  return MailboxPartition.of({
+    Deliver: ({ payload }) => deliver(payload.drafts),
+    Attach: ({ payload }) =>
+      ask(payload.key, (done) => ({
+        _tag: "Attach",
+        gatewayId: payload.gatewayId,
+        sessionId: payload.sessionId,
+        position: payload.position,
+        done
+      })),
+    Detach: ({ payload }) => Effect.sync(() => void mailboxes.get(Keys.toString(payload.key))?.sessions.delete(payload.sessionId)),
+    Acknowledge: ({ payload }) => acknowledge(payload.positions),
+    ChangeState: ({ payload }) => ask(payload.key, (done) => ({ _tag: "Change", request: payload.request, done }))
+  })
+})
+
+/** Registers the entity on this node. */
+export const layer = MailboxPartition.toLayer(makeHost, {
+  concurrency: "unbounded",
+  maxIdleTime: Duration.infinity
+})
