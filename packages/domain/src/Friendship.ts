@@ -25,6 +25,7 @@ export interface Friendship {
 /** A rule of R0 that a call breaks. */
 export class RuleBroken extends Schema.TaggedError<RuleBroken>()("RuleBroken", {
   rule: Schema.Literals([
+    "must-exist",
     "not-to-yourself",
     "already-pending",
     "already-friends",
@@ -39,6 +40,7 @@ export class RuleBroken extends Schema.TaggedError<RuleBroken>()("RuleBroken", {
 }
 
 const messages = {
+  "must-exist": "friendshipId: no such friend request",
   "not-to-yourself": "recipientId: a friend request cannot go to its own requester",
   "already-pending": "recipientId: a friend request between the two is pending",
   "already-friends": "recipientId: the two are friends already",

@@ -7,8 +7,8 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/ht
 /** R2's figures of the database. */
 export const DatabaseHealth = Schema.Struct({
   kind: Schema.Literals(["pglite", "postgres"]),
-  host: Schema.NullOr(Schema.String),
-  port: Schema.NullOr(Schema.Int),
+  host: Schema.String,
+  port: Schema.Int,
   name: Schema.String,
   poolSize: Schema.Int,
   connectionsInUse: Schema.Int,
@@ -24,13 +24,14 @@ export const DatabaseHealth = Schema.Struct({
   })
 )
 
-export const Readiness = Schema.Struct({
-  status: Schema.Literals(["ready", "not_ready"]),
-  /** Why it is not ready. */
+export const Ready = Schema.Struct({ status: Schema.Literal("ready"), database: DatabaseHealth })
+
+/** `reasons` say why it is not ready. */
+export const NotReady = Schema.Struct({
+  status: Schema.Literal("not_ready"),
   reasons: Schema.Array(Schema.String),
   database: DatabaseHealth
 })
-export type Readiness = typeof Readiness.Type
 
 export class HealthApi extends HttpApiGroup.make("health")
   .add(
@@ -38,7 +39,7 @@ export class HealthApi extends HttpApiGroup.make("health")
       OpenApi.annotations({ summary: "The process answers" })
     ),
     HttpApiEndpoint.get("ready", "/ready", {
-      success: [Readiness, Readiness.pipe(HttpApiSchema.status(503))]
+      success: [Ready, NotReady.pipe(HttpApiSchema.status(503))]
     }).annotateMerge(OpenApi.annotations({ summary: "The process can do its work; 503 when it cannot" }))
   )
   .prefix("/health")

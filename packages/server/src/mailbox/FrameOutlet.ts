@@ -8,6 +8,7 @@
  */
 import { Context } from "effect"
 import type { GatewayId, SessionId } from "@beckon/domain/Identifiers"
+import type { MailboxKey } from "@beckon/domain/MailboxKey"
 
 /** A frame, encoded once, with the position that a client has after it. */
 export interface OutFrame {
@@ -20,7 +21,12 @@ export interface OutFrame {
 export class FrameOutlet extends Context.Service<
   FrameOutlet,
   {
-    readonly write: (gatewayId: GatewayId, sessionId: SessionId, frames: ReadonlyArray<OutFrame>) => void
+    readonly write: (
+      key: MailboxKey,
+      gatewayId: GatewayId,
+      sessionId: SessionId,
+      frames: ReadonlyArray<OutFrame>
+    ) => void
     /** Tells a gateway that its session is no longer registered: it attaches it again from its position. */
     readonly reattach: (gatewayId: GatewayId, sessionId: SessionId) => void
   }

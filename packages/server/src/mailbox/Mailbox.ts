@@ -92,7 +92,7 @@ const reset = (mailbox: Mailbox, outlet: FrameOutlet["Service"]) => {
 }
 
 const push = (mailbox: Mailbox, outlet: FrameOutlet["Service"], frames: ReadonlyArray<OutFrame>) => {
-  for (const [sessionId, gatewayId] of mailbox.sessions) outlet.write(gatewayId, sessionId, frames)
+  for (const [sessionId, gatewayId] of mailbox.sessions) outlet.write(mailbox.key, gatewayId, sessionId, frames)
 }
 
 const notificationFrame = (notification: StoredNotification, unread: number): OutFrame => ({

@@ -1,0 +1,6 @@
+/**
+ * The pages: the demo at `/`, with its script and its style.
+ */
+import { Layer } from "effect"
+
+export const layer = Layer.empty

@@ -1,0 +1,294 @@
+/**
+ * The part of a node that holds sockets: opens and closes sessions, reads their messages, writes their frames.
+ *
+ * **Details**
+ *
+ * `Subscribe` and `Acknowledge` are handled here, without a fiber or an encoding for each message; every other call goes
+ * to the RPC server through `calls`. Acknowledgements are gathered and told to the partitions in batches.
+ */
+import { Cause, Clock, Context, DateTime, Effect, Fiber, Latch, Layer, Queue, Result, Schedule, Schema } from "effect"
+import { uuidV4Unsafe } from "effect/crypto/SecureRandom"
+import * as CloseReason from "@beckon/domain/CloseReason"
+import { GatewayId, SessionId } from "@beckon/domain/Identifiers"
+import type { Identity } from "@beckon/domain/Identity"
+import { Acknowledge, socketPath, Subscribe, subprotocol } from "@beckon/domain/InboxRpcs"
+import * as MailboxKey from "@beckon/domain/MailboxKey"
+import type { Position } from "@beckon/domain/Position"
+import { Unavailable } from "@beckon/domain/Problem"
+import { TokenVerifier } from "@beckon/domain/ports/Tokens"
+import { UserDirectory } from "@beckon/domain/ports/UserDirectory"
+import { UwsServer } from "@beckon/infra/uws/UwsServer"
+import type { UwsSocket } from "@beckon/infra/uws/UwsWebSocket"
+import type { FromClientEncoded, FromServerEncoded, RequestEncoded } from "effect/rpc/RpcMessage"
+import { Mailboxes } from "../mailbox/Mailboxes.ts"
+import * as ClientMessage from "./ClientMessage.ts"
+import { GatewaySettings } from "./GatewaySettings.ts"
+import * as Session from "./Session.ts"
+import { Sessions } from "./Sessions.ts"
+import * as Subscriber from "./Subscriber.ts"
+import { authenticate } from "./UpgradeAuth.ts"
+
+const decodeSubscribe = Schema.decodeUnknownResult(Schema.toCodecJson(Subscribe.payloadSchema))
+const decodeAcknowledge = Schema.decodeUnknownResult(Schema.toCodecJson(Acknowledge.payloadSchema))
+const encodeUnavailable = Schema.encodeSync(Schema.toCodecJson(Unavailable))
+
+const acknowledgeEvery = "20 millis"
+
+type CallHandler = (clientId: number, message: FromClientEncoded) => Effect.Effect<void>
+
+export class Gateway extends Context.Service<
+  Gateway,
+  {
+    readonly id: GatewayId
+    /** Where the RPC server listens; one handler. */
+    readonly calls: (handler: CallHandler) => void
+    /** Clients that have gone, for the RPC server. */
+    readonly disconnects: Queue.Dequeue<number>
+    readonly respond: (clientId: number, response: FromServerEncoded) => void
+    /** Replaces a session's identity after a new token; the same user only. */
+    readonly refresh: (clientId: number, identity: Identity) => void
+    /** Tells every client to come back later, and closes. */
+    readonly drain: Effect.Effect<void>
+  }
+>()("@beckon/server/gateway/Gateway") {
+  static readonly layer = Layer.effect(
+    Gateway,
+    Effect.gen(function* () {
+      const server = yield* UwsServer
+      const settings = yield* GatewaySettings
+      const verifier = yield* TokenVerifier
+      const directory = yield* UserDirectory
+      const mailboxes = yield* Mailboxes
+      const sessions = yield* Sessions
+      const scope = yield* Effect.scope
+      const context = yield* Effect.context<never>()
+      const disconnects = yield* Queue.unbounded<number>()
+      const subscriber = Subscriber.make(sessions.gatewayId, mailboxes, settings)
+      const fork = <A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E> =>
+        Fiber.runIn(Effect.runForkWith(context)(effect), scope)
+      let handleCall: CallHandler = () => Effect.void
+
+      // Acknowledgements wait here, the newest for each user, until the next batch.
+      const acknowledged = new Map<string, { readonly key: MailboxKey.MailboxKey; readonly position: Position }>()
+      const anyAcknowledged = yield* Latch.make(false)
+      const tellAcknowledged = Effect.gen(function* () {
+        yield* anyAcknowledged.await
+        yield* Effect.sleep(acknowledgeEvery)
+        yield* anyAcknowledged.close
+        const positions = [...acknowledged.values()]
+        acknowledged.clear()
+        yield* Effect.catch(mailboxes.acknowledge(positions), (error) =>
+          Effect.logWarning("Acknowledgements did not reach their partitions", error)
+        )
+      })
+      yield* Effect.forkScoped(Effect.forever(tellAcknowledged))
+
+      const respond = (session: Session.Session, response: FromServerEncoded) =>
+        Session.send(session, JSON.stringify(response), settings)
+
+      const die = (session: Session.Session, requestId: string | number, defect: string) =>
+        respond(session, { _tag: "Exit", requestId, exit: { _tag: "Failure", cause: [{ _tag: "Die", defect }] } })
+
+      const refuse = (session: Session.Session, detail: string) => {
+        respond(session, { _tag: "Defect", defect: `Malformed frame: ${detail}` })
+        Session.close(session, CloseReason.badRequest, detail)
+      }
+
+      const endSubscription = (session: Session.Session) => {
+        const subscription = session.subscription
+        if (subscription === undefined) return
+        session.subscription = undefined
+        subscription.fiber?.interruptUnsafe()
+        fork(Effect.ignore(mailboxes.detach(session.key, session.id)))
+      }
+
+      const subscribe = (session: Session.Session, request: RequestEncoded) => {
+        const payload = decodeSubscribe(request.payload ?? {})
+        if (Result.isFailure(payload)) return die(session, request.id, payload.failure.message)
+        if (session.subscription !== undefined) {
+          return die(session, request.id, "Subscribe: this socket has a subscription; a socket has one")
+        }
+        const subscription = Session.makeSubscription(request.id, payload.success.position)
+        session.subscription = subscription
+        subscription.fiber = fork(subscriber.begin(session, subscription).pipe(
+          Effect.catchCause((cause) => Effect.sync(() => {
+            if (Cause.hasInterruptsOnly(cause) || session.subscription !== subscription) return
+            endSubscription(session)
+            const error = Cause.findErrorOption(cause)
+            const problem = error._tag === "Some" ? error.value : new Unavailable({ detail: "The subscription failed." })
+            respond(session, {
+              _tag: "Exit",
+              requestId: request.id,
+              exit: { _tag: "Failure", cause: [{ _tag: "Fail", error: encodeUnavailable(problem) }] }
+            })
+          }))
+        ))
+      }
+
+      const acknowledge = (session: Session.Session, request: RequestEncoded) => {
+        const payload = decodeAcknowledge(request.payload)
+        if (Result.isFailure(payload)) return die(session, request.id, payload.failure.message)
+        const { position } = payload.success
+        const name = MailboxKey.toString(session.key)
+        const waiting = acknowledged.get(name)
+        if (waiting === undefined || waiting.position.epoch !== position.epoch || waiting.position.seq < position.seq) {
+          acknowledged.set(name, { key: session.key, position })
+          anyAcknowledged.openUnsafe()
+        }
+        respond(session, { _tag: "Exit", requestId: request.id, exit: { _tag: "Success", value: null } })
+      }
+
+      const call = (session: Session.Session, request: RequestEncoded) => {
+        if (session.calls >= settings.maxCalls) {
+          return Session.close(session, CloseReason.tooManyMessages, `at most ${settings.maxCalls} calls at a time`)
+        }
+        session.calls += 1
+        fork(handleCall(session.clientId, request))
+      }
+
+      const handle = (session: Session.Session, message: FromClientEncoded) => {
+        switch (message._tag) {
+          case "Ping":
+            return respond(session, { _tag: "Pong" })
+          case "Request":
+            if (message.tag === Subscribe._tag) return subscribe(session, message)
+            if (message.tag === Acknowledge._tag) return acknowledge(session, message)
+            return call(session, message)
+          case "Interrupt": {
+            const subscription = session.subscription
+            if (subscription?.requestId !== message.requestId) return void fork(handleCall(session.clientId, message))
+            endSubscription(session)
+            const exit = { _tag: "Failure", cause: [{ _tag: "Interrupt", fiberId: null }] } as const
+            return respond(session, { _tag: "Exit", requestId: message.requestId, exit })
+          }
+          case "Ack":
+          case "Eof":
+            return
+        }
+      }
+
+      const mayPass = (session: Session.Session, now: number): boolean => {
+        const second = Math.floor(now / 1000)
+        if (session.second !== second) {
+          session.second = second
+          session.messages = 0
+        }
+        session.messages += 1
+        return session.messages <= settings.maxMessagesPerSecond
+      }
+
+      const clock = yield* Clock.Clock
+      const onMessage = (socket: UwsSocket<Session.Session>, message: string | ArrayBuffer) => {
+        const session = socket.data
+        if (!mayPass(session, clock.currentTimeMillisUnsafe())) {
+          return Session.close(session, CloseReason.tooManyMessages, `at most ${settings.maxMessagesPerSecond}`)
+        }
+        if (typeof message !== "string") return refuse(session, "only text frames")
+        const messages = ClientMessage.parse(message)
+        if (Result.isFailure(messages)) return refuse(session, messages.failure)
+        for (const one of messages.success) handle(session, one)
+      }
+
+      const profiles = new Set<string>()
+      const rememberProfile = (identity: Identity) => {
+        if (identity.name === undefined && identity.email === undefined && identity.picture === undefined) return Effect.void
+        const profile = {
+          userId: identity.userId,
+          name: identity.name ?? null,
+          email: identity.email ?? null,
+          image: identity.picture ?? null
+        }
+        const key = JSON.stringify([identity.tenantId, profile])
+        if (profiles.has(key)) return Effect.void
+        if (profiles.size > 10_000) profiles.clear()
+        profiles.add(key)
+        return Effect.catch(directory.remember(identity.tenantId, profile), (error) =>
+          Effect.logWarning("A profile was not saved", error)
+        )
+      }
+
+      yield* server.websocket<Session.Session>(socketPath, {
+        authenticate: (request) =>
+          Effect.map(authenticate(request, verifier), ({ identity, subprotocol: chosen }) => ({
+            data: {
+              id: SessionId.make(uuidV4Unsafe(), { disableChecks: true }),
+              clientId: sessions.nextClientId(),
+              key: { tenantId: identity.tenantId, userId: identity.userId },
+              identity,
+              socket: undefined,
+              subscription: undefined,
+              second: 0,
+              messages: 0,
+              calls: 0,
+              onDrain: undefined
+            },
+            ...(chosen === undefined ? {} : { subprotocol: chosen })
+          })),
+        subprotocols: [subprotocol],
+        maxPayloadLength: settings.maxMessageBytes,
+        // Twice the limit at which the session is closed with a reason: the native limit is the fence behind it.
+        maxBackpressure: settings.maxBufferedBytes * 2,
+        closeOnBackpressureLimit: true,
+        idleTimeoutSeconds: settings.idleTimeoutSeconds,
+        sendPingsAutomatically: true,
+        allowedOrigins: settings.allowedOrigins,
+        open: (socket) => {
+          const session = socket.data
+          session.socket = socket
+          sessions.add(session)
+          fork(rememberProfile(session.identity))
+        },
+        message: onMessage,
+        drain: (socket) => socket.data.onDrain?.(),
+        close: (socket) => {
+          const session = socket.data
+          session.socket = undefined
+          session.onDrain?.()
+          sessions.remove(session)
+          endSubscription(session)
+          Queue.offerUnsafe(disconnects, session.clientId)
+        }
+      })
+
+      sessions.onReattach((session) => {
+        const subscription = session.subscription
+        if (subscription === undefined) return
+        subscription.live = false
+        subscription.fiber?.interruptUnsafe()
+        subscription.fiber = fork(subscriber.again(session, subscription))
+      })
+      sessions.onStray((key, sessionId) => fork(Effect.ignore(mailboxes.detach(key, sessionId))))
+
+      const closeExpired = Effect.map(DateTime.now, (now) => {
+        for (const session of sessions.all()) {
+          if (session.identity.expiresAt <= now.epochMilliseconds) Session.close(session, CloseReason.tokenExpired)
+        }
+      })
+      yield* Effect.forkScoped(Effect.repeat(closeExpired, Schedule.spaced("1 second")))
+
+      const drain = Effect.sync(() => {
+        for (const session of [...sessions.all()]) Session.close(session, CloseReason.shutdown)
+      })
+      yield* Effect.addFinalizer(() => drain)
+
+      return {
+        id: sessions.gatewayId,
+        calls: (handler) => {
+          handleCall = handler
+        },
+        disconnects,
+        respond: (clientId, response) => {
+          const session = sessions.byClientId(clientId)
+          if (session === undefined) return
+          if (response._tag === "Exit") session.calls -= 1
+          respond(session, response)
+        },
+        refresh: (clientId, identity) => {
+          const session = sessions.byClientId(clientId)
+          if (session !== undefined) session.identity = identity
+        },
+        drain
+      }
+    })
+  )
+}

@@ -1,0 +1,103 @@
+/**
+ * The calls of `InboxRpcs` that go through the RPC server: everything but the subscription and its acknowledgements.
+ */
+import { DateTime, Effect, Layer, Option } from "effect"
+import { Rpc, RpcSerialization, RpcServer } from "effect/rpc"
+import type { Identity } from "@beckon/domain/Identity"
+import { InboxRpcs } from "@beckon/domain/InboxRpcs"
+import type { MailboxKey } from "@beckon/domain/MailboxKey"
+import { Forbidden, NotFound, Unauthorized } from "@beckon/domain/Problem"
+import { DeviceStore } from "@beckon/domain/ports/DeviceStore"
+import { PreferenceStore } from "@beckon/domain/ports/PreferenceStore"
+import { TokenVerifier } from "@beckon/domain/ports/Tokens"
+import { Inbox, storeToProblem } from "../inbox/Inbox.ts"
+import { Sender } from "../inbox/Sender.ts"
+import { Gateway } from "./Gateway.ts"
+import { Sessions } from "./Sessions.ts"
+
+export class Calls extends InboxRpcs.omit("Subscribe", "Acknowledge") {}
+
+const keyOf = (identity: Identity): MailboxKey => ({ tenantId: identity.tenantId, userId: identity.userId })
+
+/** A call of a socket that has gone meanwhile has nobody to answer. */
+const layerHandlers = Calls.toLayer(
+  Effect.gen(function* () {
+    const gateway = yield* Gateway
+    const sessions = yield* Sessions
+    const inbox = yield* Inbox
+    const sender = yield* Sender
+    const devices = yield* DeviceStore
+    const preferences = yield* PreferenceStore
+    const verifier = yield* TokenVerifier
+
+    const asCaller = <A, E>(client: Rpc.ServerClient, body: (identity: Identity) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+      Effect.suspend(() => {
+        const session = sessions.byClientId(client.id)
+        return session === undefined ? Effect.interrupt : body(session.identity)
+      })
+
+    return Calls.of({
+      MarkRead: (target, { client }) => asCaller(client, (identity) => inbox.markRead(keyOf(identity), target)),
+      MarkUnread: ({ ids }, { client }) => asCaller(client, (identity) => inbox.markUnread(keyOf(identity), ids)),
+      Delete: ({ ids }, { client }) => asCaller(client, (identity) => inbox.remove(keyOf(identity), ids)),
+      List: (query, { client }) => asCaller(client, (identity) => inbox.list(keyOf(identity), query)),
+      UnreadCount: (_, { client }) =>
+        asCaller(client, (identity) => Effect.map(inbox.unreadCount(keyOf(identity)), (unread) => ({ unread }))),
+      RegisterDevice: (device, { client }) =>
+        asCaller(client, (identity) => Effect.catch(devices.register(keyOf(identity), device), storeToProblem)),
+      UnregisterDevice: ({ token }, { client }) =>
+        asCaller(client, (identity) =>
+          Effect.flatMap(Effect.catch(devices.unregister(keyOf(identity), token), storeToProblem), (known) =>
+            known ? Effect.void : Effect.fail(new NotFound({ detail: "token: no device of yours has this token" }))
+          )
+        ),
+      GetPreferences: (_, { client }) =>
+        asCaller(client, (identity) => Effect.catch(preferences.get(keyOf(identity)), storeToProblem)),
+      SetPreferences: (wishes, { client }) =>
+        asCaller(client, (identity) => Effect.catch(preferences.set(keyOf(identity), wishes), storeToProblem)),
+      RefreshToken: ({ token }, { client }) =>
+        asCaller(client, (identity) =>
+          Effect.gen(function* () {
+            const fresh = yield* Effect.mapError(verifier.verify(token), ({ reason }) => new Unauthorized({ detail: reason }))
+            if (fresh.userId !== identity.userId || fresh.tenantId !== identity.tenantId) {
+              return yield* new Forbidden({ detail: "token: it is another user's" })
+            }
+            gateway.refresh(client.id, fresh)
+            return { expiresAt: DateTime.makeUnsafe(fresh.expiresAt) }
+          })
+        ),
+      SendNotifications: ({ notifications }, { client }) =>
+        asCaller(client, (identity) => sender.send(identity, notifications))
+    })
+  })
+)
+
+const layerProtocol = Layer.effect(
+  RpcServer.Protocol,
+  Effect.gen(function* () {
+    const gateway = yield* Gateway
+    const sessions = yield* Sessions
+    return yield* RpcServer.Protocol.make((handle) =>
+      Effect.sync(() => {
+        gateway.calls(handle)
+        return {
+          disconnects: gateway.disconnects,
+          send: (clientId, response) => Effect.sync(() => gateway.respond(clientId, response)),
+          end: () => Effect.void,
+          clientIds: Effect.sync(() => new Set(Array.from(sessions.all(), (session) => session.clientId))),
+          initialMessage: Effect.succeed(Option.none()),
+          supportsAck: false,
+          supportsTransferables: false,
+          supportsSpanPropagation: false,
+          supportsNotifications: false,
+          codecFor: RpcSerialization.json.codecFor
+        }
+      })
+    )
+  })
+)
+
+/** Serves the calls on the gateway's sockets. A handler that dies fails its own call, not the socket. */
+export const layer = RpcServer.layer(Calls, { disableFatalDefects: true, disableTracing: true }).pipe(
+  Layer.provide([layerHandlers, layerProtocol])
+)

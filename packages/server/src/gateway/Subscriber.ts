@@ -1,0 +1,114 @@
+/**
+ * Brings a subscription from where its client is to now, and keeps it there when its mailbox moves or starts again.
+ *
+ * **Details**
+ *
+ * The past comes from the mailbox in pages, and the next page is asked for when the socket has taken the last one, so a
+ * client that was away for long costs a page of memory, not its whole history.
+ */
+import { Effect, Schedule } from "effect"
+import * as CloseReason from "@beckon/domain/CloseReason"
+import type { GatewayId } from "@beckon/domain/Identifiers"
+import * as InboxFrame from "@beckon/domain/InboxFrame"
+import type { Position } from "@beckon/domain/Position"
+import type { Unavailable } from "@beckon/domain/Problem"
+import type { OutFrame } from "../mailbox/FrameOutlet.ts"
+import type { Mailboxes } from "../mailbox/Mailboxes.ts"
+import type { AttachReply } from "../mailbox/MailboxProtocol.ts"
+import type { GatewaySettingsShape } from "./GatewaySettings.ts"
+import * as Session from "./Session.ts"
+
+export interface Subscriber {
+  /** Answers when the subscription is live. */
+  readonly begin: (session: Session.Session, subscription: Session.Subscription) => Effect.Effect<void, Unavailable>
+  /** The same for a subscription that was live: its client notices nothing, or a fresh `Subscribed` when it must. */
+  readonly again: (session: Session.Session, subscription: Session.Subscription) => Effect.Effect<void>
+}
+
+export const make = (gatewayId: GatewayId, mailboxes: Mailboxes["Service"], settings: GatewaySettingsShape): Subscriber => {
+  const untilDrained = (session: Session.Session): Effect.Effect<void> =>
+    Effect.suspend(() =>
+      session.socket === undefined || session.socket.bufferedAmount() < settings.pacedBytes
+        ? Effect.void
+        : Effect.callback<void>((resume) => {
+            session.onDrain = () => {
+              if (session.socket === undefined || session.socket.bufferedAmount() < settings.pacedBytes) {
+                session.onDrain = undefined
+                resume(Effect.void)
+              }
+            }
+            return Effect.sync(() => {
+              session.onDrain = undefined
+            })
+          })
+    )
+
+  /** Writes a page in pieces of about `pacedBytes`, waiting for the socket after each. */
+  const paced = Effect.fnUntraced(function* (
+    session: Session.Session,
+    subscription: Session.Subscription,
+    frames: ReadonlyArray<OutFrame>
+  ) {
+    let piece: Array<OutFrame> = []
+    let bytes = 0
+    for (const frame of frames) {
+      piece.push(frame)
+      bytes += frame.json.length
+      if (bytes < settings.pacedBytes) continue
+      Session.writeNow(session, subscription, piece, settings)
+      piece = []
+      bytes = 0
+      yield* untilDrained(session)
+    }
+    if (piece.length > 0) Session.writeNow(session, subscription, piece, settings)
+    yield* untilDrained(session)
+  })
+
+  const announce = (session: Session.Session, subscription: Session.Subscription, reply: AttachReply) => {
+    const { head, recovered, unread } = reply
+    if (!recovered) subscription.position = undefined
+    const json = InboxFrame.encode({ _tag: "Subscribed", recovered, head, unread })
+    Session.writeNow(session, subscription, [{ json }], settings)
+  }
+
+  const catchUp = Effect.fnUntraced(function* (
+    session: Session.Session,
+    subscription: Session.Subscription,
+    announced: boolean
+  ) {
+    let told = announced
+    let position: Position | undefined = subscription.position
+    while (true) {
+      const reply: AttachReply = yield* mailboxes.attach({
+        key: session.key,
+        gatewayId,
+        sessionId: session.id,
+        ...(position === undefined ? {} : { position })
+      })
+      if (!told || !reply.recovered) announce(session, subscription, reply)
+      const quiet = told && reply.recovered && !reply.more
+      told = true
+      yield* paced(session, subscription, reply.frames)
+      if (reply.more) {
+        position = subscription.position
+        continue
+      }
+      subscription.position = reply.head
+      if (!quiet || !announced) {
+        const json = InboxFrame.encode({ _tag: "CaughtUp", position: reply.head })
+        Session.writeNow(session, subscription, [{ json }], settings)
+      }
+      Session.goLive(session, subscription, settings)
+      return
+    }
+  })
+
+  return {
+    begin: (session, subscription) => catchUp(session, subscription, false),
+    again: (session, subscription) =>
+      Effect.suspend(() => catchUp(session, subscription, subscription.position !== undefined)).pipe(
+        Effect.retry(Schedule.exponential("100 millis").pipe(Schedule.jittered, Schedule.upTo({ duration: "30 seconds" }))),
+        Effect.catch(() => Effect.sync(() => Session.close(session, CloseReason.mailboxMoved)))
+      )
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * Who wants a socket: the token comes in the `Authorization` header or, from browsers, as the subprotocol
+ * `bearer.<token>` beside `beckon.v1`.
+ */
+import { Effect } from "effect"
+import { UpgradeRefused } from "@beckon/infra/uws/UwsWebSocket"
+import type { UpgradeRequest } from "@beckon/infra/uws/UwsWebSocket"
+import type { Identity } from "@beckon/domain/Identity"
+import { subprotocol } from "@beckon/domain/InboxRpcs"
+import type { TokenVerifier } from "@beckon/domain/ports/Tokens"
+
+const bearerPrefix = "bearer."
+
+const tokenOf = (request: UpgradeRequest): string | undefined => {
+  const header = /^Bearer +([^ ]+)$/i.exec(request.headers["authorization"] ?? "")?.[1]
+  return header ?? request.subprotocols.find((name) => name.startsWith(bearerPrefix))?.slice(bearerPrefix.length)
+}
+
+const unauthorized = (detail: string) =>
+  new UpgradeRefused({
+    status: 401,
+    problem: {
+      type: "urn:beckon:problem:unauthorized",
+      title: "The token is missing, malformed or expired.",
+      status: 401,
+      detail
+    },
+    headers: { "www-authenticate": "Bearer" }
+  })
+
+/** Refuses with 401, or answers the identity and the subprotocol to speak. */
+export const authenticate = Effect.fnUntraced(function* (
+  request: UpgradeRequest,
+  verifier: TokenVerifier["Service"]
+): Effect.fn.Return<{ readonly identity: Identity; readonly subprotocol?: string }, UpgradeRefused> {
+  const token = tokenOf(request)
+  if (token === undefined) {
+    return yield* unauthorized(`token: send "Authorization: Bearer <token>", or offer the subprotocols "${subprotocol}" and "bearer.<token>"`)
+  }
+  const offered = request.subprotocols
+  if (offered.length > 0 && !offered.includes(subprotocol)) {
+    return yield* new UpgradeRefused({
+      status: 400,
+      problem: {
+        type: "urn:beckon:problem:unsupported-subprotocol",
+        title: "No subprotocol in common.",
+        status: 400,
+        detail: `sec-websocket-protocol: this server speaks "${subprotocol}"`
+      }
+    })
+  }
+  const identity = yield* Effect.mapError(verifier.verify(token), ({ reason }) => unauthorized(reason))
+  return offered.length === 0 ? { identity } : { identity, subprotocol }
+})

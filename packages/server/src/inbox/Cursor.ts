@@ -1,0 +1,29 @@
+/**
+ * The opaque cursors of lists: what the last row of a page was, in base64url.
+ */
+import { Result } from "effect"
+import { decodeString, encode } from "effect/encoding/Base64Url"
+import { Unprocessable } from "@beckon/domain/Problem"
+
+const refused = Result.fail(new Unprocessable({ detail: "cursor: not a cursor that this list gave" }))
+
+/** A cursor after the notification with this `seq`. */
+export const ofSeq = (seq: number): string => encode(`s:${seq}`)
+
+export const toSeq = (cursor: string): Result.Result<number, Unprocessable> =>
+  Result.match(decodeString(cursor), {
+    onFailure: () => refused,
+    onSuccess: (text) => {
+      const seq = /^s:(\d{1,15})$/.exec(text)?.[1]
+      return seq === undefined ? refused : Result.succeed(Number(seq))
+    }
+  })
+
+/** A cursor after the thing with this id. */
+export const ofId = (id: string): string => encode(`i:${id}`)
+
+export const toId = (cursor: string): Result.Result<string, Unprocessable> =>
+  Result.match(decodeString(cursor), {
+    onFailure: () => refused,
+    onSuccess: (text) => (text.startsWith("i:") && text.length > 2 ? Result.succeed(text.slice(2)) : refused)
+  })

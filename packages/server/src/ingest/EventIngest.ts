@@ -1,0 +1,94 @@
+/**
+ * Takes events in: decode, route, deliver. What does not decode goes to the dead letters with the reason.
+ */
+import { Context, Effect, Exit, Layer, Option, Schema } from "effect"
+import * as FriendRequest from "@beckon/domain/events/FriendRequestEvent"
+import { Event, toDrafts } from "@beckon/domain/events/Event"
+import * as Order from "@beckon/domain/events/OrderEvent"
+import { TenantId } from "@beckon/domain/Identifiers"
+import type { Accepted, Draft } from "@beckon/domain/Notification"
+import type { Unavailable } from "@beckon/domain/Problem"
+import { DeadLetters } from "@beckon/domain/ports/DeadLetters"
+import { EventBus } from "@beckon/domain/ports/EventBus"
+import type { EventRecord } from "@beckon/domain/ports/EventBus"
+import type { StoreUnavailable } from "@beckon/domain/ports/NotificationStore"
+import { Mailboxes } from "../mailbox/Mailboxes.ts"
+
+const decodeEvent = Schema.decodeUnknownExit(Schema.fromJsonString(Event))
+const decodeTenant = Schema.decodeUnknownExit(TenantId)
+
+/** The record header that carries the tenant. */
+export const tenantHeader = "tenant"
+
+const defaultTenant = TenantId.make("default")
+
+export interface Ingested {
+  readonly eventId: string
+  readonly notifications: ReadonlyArray<Accepted & Pick<Draft, "userId">>
+}
+
+export class EventIngest extends Context.Service<
+  EventIngest,
+  {
+    /** Answers, in order, when the notifications of all events are saved. A known event answers what it made before. */
+    readonly ingest: (tenantId: TenantId, events: ReadonlyArray<Event>) => Effect.Effect<ReadonlyArray<Ingested>, Unavailable>
+    /** The same for records of a topic; those that do not decode become dead letters. */
+    readonly ingestRecords: (
+      records: ReadonlyArray<EventRecord>
+    ) => Effect.Effect<void, Unavailable | StoreUnavailable>
+  }
+>()("@beckon/server/ingest/EventIngest") {
+  static readonly layer = Layer.effect(
+    EventIngest,
+    Effect.gen(function* () {
+      const mailboxes = yield* Mailboxes
+      const deadLetters = yield* DeadLetters
+
+      const ingest = Effect.fn("EventIngest.ingest")(function* (tenantId: TenantId, events: ReadonlyArray<Event>) {
+        const draftsOf = events.map((event) => toDrafts(tenantId, event))
+        const accepted = yield* mailboxes.deliver(draftsOf.flat())
+        let from = 0
+        return events.map((event, index): Ingested => {
+          const drafts = draftsOf[index] ?? []
+          const answers = accepted.slice(from, (from += drafts.length))
+          return {
+            eventId: event.eventId,
+            notifications: drafts.flatMap(({ userId }, at) => {
+              const answer = answers[at]
+              return answer === undefined ? [] : [{ ...answer, userId }]
+            })
+          }
+        })
+      })
+
+      const ingestRecords = Effect.fn("EventIngest.ingestRecords")(function* (records: ReadonlyArray<EventRecord>) {
+        const drafts: Array<Draft> = []
+        for (const record of records) {
+          const tenant = decodeTenant(record.headers[tenantHeader] ?? defaultTenant)
+          const event = decodeEvent(record.value)
+          if (Exit.isSuccess(tenant) && Exit.isSuccess(event)) {
+            drafts.push(...toDrafts(tenant.value, event.value))
+            continue
+          }
+          const failure = Option.orElse(Exit.findErrorOption(event), () => Exit.findErrorOption(tenant))
+          const reason = Option.isSome(failure) ? failure.value.message : "The record does not decode"
+          yield* Effect.logWarning("A record became a dead letter").pipe(Effect.annotateLogs({ topic: record.topic, reason }))
+          yield* deadLetters.add(record, reason)
+        }
+        if (drafts.length > 0) yield* mailboxes.deliver(drafts)
+      })
+
+      return { ingest, ingestRecords }
+    })
+  )
+
+  /** Consumes R0's and R1's topics from the bus. */
+  static readonly layerConsumers = Layer.effectDiscard(
+    Effect.gen(function* () {
+      const bus = yield* EventBus
+      const { ingestRecords } = yield* EventIngest
+      yield* bus.consume(FriendRequest.topic, FriendRequest.group, ingestRecords)
+      yield* bus.consume(Order.topic, Order.group, ingestRecords)
+    })
+  )
+}

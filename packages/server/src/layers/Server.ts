@@ -1,0 +1,96 @@
+/**
+ * The whole server, put together. This folder is the only place where layers are bound.
+ */
+import { Effect, Layer, Option } from "effect"
+import { HttpRouter } from "effect/http"
+import { HttpApiBuilder, HttpApiMiddleware, HttpApiScalar } from "effect/http-api"
+import { BeckonApi } from "@beckon/domain/api/BeckonApi"
+import * as UwsHttpServer from "@beckon/infra/uws/UwsHttpServer"
+import { UwsServer } from "@beckon/infra/uws/UwsServer"
+import * as AuthorizationLive from "../api/AuthorizationLive.ts"
+import * as FriendshipHandlers from "../api/FriendshipHandlers.ts"
+import * as MeHandlers from "../api/MeHandlers.ts"
+import * as Pages from "../api/Pages.ts"
+import * as SenderHandlers from "../api/SenderHandlers.ts"
+import * as SystemHandlers from "../api/SystemHandlers.ts"
+import { Friendships } from "../friendship/Friendships.ts"
+import { Gateway } from "../gateway/Gateway.ts"
+import { GatewaySettings } from "../gateway/GatewaySettings.ts"
+import * as InboxCalls from "../gateway/InboxCalls.ts"
+import * as Sessions from "../gateway/Sessions.ts"
+import { Inbox } from "../inbox/Inbox.ts"
+import { Sender } from "../inbox/Sender.ts"
+import { EventIngest } from "../ingest/EventIngest.ts"
+import { OutboxRelay } from "../ingest/OutboxRelay.ts"
+import { GroupCommit } from "../mailbox/GroupCommit.ts"
+import { Mailboxes } from "../mailbox/Mailboxes.ts"
+import { MailboxSettings } from "../mailbox/MailboxSettings.ts"
+import * as PartitionHost from "../mailbox/PartitionHost.ts"
+import { ResidentMailboxes } from "../mailbox/ResidentMailboxes.ts"
+import { StateLoader } from "../mailbox/StateLoader.ts"
+import * as Cluster from "./Cluster.ts"
+import * as Secrets from "./Secrets.ts"
+import { ServerConfig } from "./ServerConfig.ts"
+
+const layerSettings = Layer.unwrap(
+  Effect.map(ServerConfig, (config) =>
+    Layer.merge(
+      MailboxSettings.layer({
+        idleAfter: config.mailboxIdle,
+        commitConcurrency: Option.isSome(config.databaseUrl) ? 4 : 1
+      }),
+      GatewaySettings.layer({ allowedOrigins: config.allowedOrigins })
+    )
+  )
+)
+
+/** Mailboxes on this node, and the way to them. Needs the stores. */
+export const layerMailboxes = PartitionHost.layer.pipe(
+  Layer.provide([GroupCommit.layer, StateLoader.layer]),
+  Layer.provideMerge(Mailboxes.layer),
+  Layer.provide(Cluster.layerSingle),
+  Layer.provide(Sessions.layerOutletLocal),
+  Layer.provideMerge(ResidentMailboxes.layer),
+  Layer.provideMerge(Sessions.Sessions.layer)
+)
+
+/** What callers can ask for, over any transport. */
+const layerServices = Layer.mergeAll(Inbox.layer, Sender.layer, Friendships.layer).pipe(
+  Layer.provideMerge(EventIngest.layerConsumers),
+  Layer.provideMerge(EventIngest.layer),
+  Layer.provideMerge(OutboxRelay.layer)
+)
+
+const layerApi = Layer.mergeAll(
+  HttpApiBuilder.layer(BeckonApi, { openapiPath: "/openapi.json" }),
+  HttpApiScalar.layer(BeckonApi, { path: "/docs", scalar: { withDefaultFonts: false } }),
+  Pages.layer
+).pipe(
+  Layer.provide([
+    MeHandlers.layer,
+    SenderHandlers.layer,
+    FriendshipHandlers.layer,
+    SystemHandlers.layer
+  ]),
+  Layer.provide([AuthorizationLive.layer, HttpApiMiddleware.layerProblemDetails({ includeDetails: true })])
+)
+
+const layerUws = Layer.unwrap(
+  Effect.map(ServerConfig, ({ drainTimeout, host, port }) => UwsServer.layer({ host, port, shutdownGrace: drainTimeout }))
+)
+
+const layerDevTokens = Layer.unwrap(
+  Effect.map(ServerConfig, ({ databaseUrl }) => SystemHandlers.DevTokens.layer(Option.isNone(databaseUrl)))
+)
+
+/** HTTP, WebSocket and pages on one port. Needs the configuration and the stores. */
+export const layer = Layer.mergeAll(HttpRouter.serve(layerApi, { disableLogger: true }), InboxCalls.layer).pipe(
+  Layer.provideMerge(UwsHttpServer.layer()),
+  Layer.provideMerge(Gateway.layer),
+  Layer.provideMerge(layerServices),
+  Layer.provideMerge(layerMailboxes),
+  Layer.provideMerge(layerUws),
+  Layer.provideMerge(Secrets.layerTokens),
+  Layer.provide(layerDevTokens),
+  Layer.provide(layerSettings)
+)

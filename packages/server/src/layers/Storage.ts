@@ -1,0 +1,80 @@
+/**
+ * The database and every store on it: PGlite in the process, or a PostgreSQL server.
+ */
+import { Console, Effect, Layer, Option } from "effect"
+import type { SqlError } from "effect/sql/SqlError"
+import * as InProcessEventBus from "@beckon/infra/memory/InProcessEventBus"
+import * as DatabaseClient from "@beckon/infra/postgres/DatabaseClient"
+import { migrations } from "@beckon/infra/postgres/Migrations"
+import type { DataDirectoryError, PgliteProgress } from "@beckon/infra/postgres/PgliteDatabase"
+import type { DatabaseUrlInvalid } from "@beckon/infra/postgres/PostgresServer"
+import * as SqlDeadLetters from "@beckon/infra/postgres/SqlDeadLetters"
+import * as SqlDeviceStore from "@beckon/infra/postgres/SqlDeviceStore"
+import * as SqlEventOutbox from "@beckon/infra/postgres/SqlEventOutbox"
+import * as SqlFriendshipStore from "@beckon/infra/postgres/SqlFriendshipStore"
+import { runMigrations } from "@beckon/infra/postgres/SqlMigrations"
+import * as SqlNotificationStore from "@beckon/infra/postgres/SqlNotificationStore"
+import * as SqlPreferenceStore from "@beckon/infra/postgres/SqlPreferenceStore"
+import * as SqlUserDirectory from "@beckon/infra/postgres/SqlUserDirectory"
+import { layerCipher } from "./Secrets.ts"
+import { ServerConfig } from "./ServerConfig.ts"
+import type { ServerConfigShape } from "./ServerConfig.ts"
+
+const progressLine = (step: PgliteProgress, dataDir: string): string | undefined => {
+  switch (step) {
+    case "creating":
+      return `Creating the database in ${dataDir} (only the first time, a few seconds) …`
+    case "opening":
+      return `Opening the database in ${dataDir} …`
+    case "ready":
+      return undefined
+  }
+}
+
+/** The database of the configuration, without migrations. */
+const databaseOf = (
+  config: ServerConfigShape
+): Layer.Layer<DatabaseClient.DatabaseServices, DataDirectoryError | DatabaseUrlInvalid | SqlError> =>
+  Option.match(config.databaseUrl, {
+    onSome: (url) => DatabaseClient.layerServer({ url }),
+    onNone: () =>
+      DatabaseClient.layerEmbedded({
+        dataDir: config.dataDir,
+        flushCommits: config.flushCommits,
+        onProgress: (step) => {
+          const line = progressLine(step, config.dataDir)
+          return line === undefined ? Effect.void : Console.error(line)
+        }
+      })
+  })
+
+export const layerDatabase = Layer.unwrap(Effect.map(ServerConfig, databaseOf))
+
+/** Brings the database to this version's schema, and tells what it did. */
+export const migrate = runMigrations(migrations)
+
+const layerMigrated = Layer.effectDiscard(
+  Effect.flatMap(migrate, (applied) =>
+    applied.length === 0
+      ? Effect.void
+      : Console.error(`Migrated the database: ${applied.map(({ name }) => name).join(", ")}`)
+  )
+)
+
+const layerStores = Layer.mergeAll(
+  SqlNotificationStore.layer,
+  SqlFriendshipStore.layer,
+  SqlEventOutbox.layer,
+  SqlDeviceStore.layer,
+  SqlPreferenceStore.layer,
+  SqlUserDirectory.layer,
+  SqlDeadLetters.layer
+)
+
+/** Stores on the migrated database, and the bus in the process. */
+export const layer = layerStores.pipe(
+  Layer.provide(layerMigrated),
+  Layer.provide(layerCipher),
+  Layer.provideMerge(layerDatabase),
+  Layer.merge(InProcessEventBus.layer)
+)
