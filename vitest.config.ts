@@ -1,0 +1,28 @@
+import { defineConfig } from "vitest/config"
+
+/** One project per kind of test; `scripts/test.ts` runs them in this order. */
+const project = (name: string, include: ReadonlyArray<string>, seconds: number) => ({
+  test: {
+    name,
+    include: [...include],
+    // uWebSockets.js is a native addon: it lives in a process, not in a worker thread.
+    pool: "forks" as const,
+    testTimeout: seconds * 1000,
+    hookTimeout: Math.max(seconds, 30) * 1000,
+    passWithNoTests: true
+  }
+})
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    passWithNoTests: true,
+    projects: [
+      project("unit", ["packages/*/test/**/*.test.{ts,tsx}", "scripts/**/*.test.ts"], 10),
+      project("contract", ["test/contract/**/*.test.ts"], 30),
+      project("integration", ["test/integration/**/*.test.ts"], 60),
+      project("cluster", ["test/cluster/**/*.test.ts"], 120),
+      project("e2e", ["test/e2e/**/*.test.ts"], 120)
+    ]
+  }
+})
