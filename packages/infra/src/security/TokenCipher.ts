@@ -42,7 +42,9 @@ export class TokenNotOpened extends Schema.TaggedError<TokenNotOpened>()("TokenN
   cause: Schema.optionalKey(Schema.Defect())
 }) {
   override get message() {
-    return this.cause === undefined ? `No secret has the key id ${this.keyId}` : `A token under ${this.keyId} did not open`
+    return this.cause === undefined
+      ? `No secret has the key id ${this.keyId}`
+      : `A token under ${this.keyId} did not open`
   }
 }
 

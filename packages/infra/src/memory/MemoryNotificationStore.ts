@@ -1,0 +1,124 @@
+import type { NotificationId } from "@beckon/domain/Identifiers"
+import * as Keys from "@beckon/domain/MailboxKey"
+import type { MailboxKey } from "@beckon/domain/MailboxKey"
+import type { StoredNotification } from "@beckon/domain/Notification"
+import { NotificationStore, SeqConflict, StoreUnavailable } from "@beckon/domain/ports/NotificationStore"
+import type { ChangeResult } from "@beckon/domain/ports/NotificationStore"
+import { Effect, Layer, Option, Random } from "effect"
+import { MemoryMailbox } from "./MemoryMailbox.ts"
+
+/** A copy as a database would give it back: what the caller changes later is not saved. */
+const copy = (row: StoredNotification): StoredNotification =>
+  row.data === undefined ? { ...row } : { ...row, data: JSON.parse(JSON.stringify(row.data)) }
+
+const make = Effect.sync(() => {
+  const mailboxes = new Map<string, MemoryMailbox>()
+  const ids = new Set<NotificationId>()
+
+  const at = (key: MailboxKey): MemoryMailbox => {
+    const name = Keys.toString(key)
+    let mailbox = mailboxes.get(name)
+    if (mailbox === undefined) mailboxes.set(name, (mailbox = new MemoryMailbox()))
+    return mailbox
+  }
+
+  /** What stands against saving these rows, checked in their order, as a database does. */
+  const obstacle = (rows: ReadonlyArray<StoredNotification>): SeqConflict | StoreUnavailable | undefined => {
+    const seqs = new Set<string>()
+    const fresh = new Set<NotificationId>()
+    for (const row of rows) {
+      const name = `${Keys.toString(row)}\u0000${row.seq}`
+      if (seqs.has(name) || at(row).has(row.seq)) return new SeqConflict()
+      if (fresh.has(row.id) || ids.has(row.id)) {
+        return new StoreUnavailable({
+          operation: "NotificationStore.append",
+          cause: new Error(`The id ${row.id} is taken`)
+        })
+      }
+      seqs.add(name)
+      fresh.add(row.id)
+    }
+    return undefined
+  }
+
+  const result = (mailbox: MemoryMailbox, changes: ChangeResult["changes"]): ChangeResult => ({
+    rev: mailbox.revision,
+    unread: mailbox.unreadCount,
+    changes
+  })
+
+  return NotificationStore.of({
+    load: (keys) =>
+      Effect.map(Random.Random, (random) =>
+        keys.map((key) =>
+          at(key).open(() =>
+            Math.floor(random.nextDoubleUnsafe() * 2 ** 52)
+              .toString(16)
+              .padStart(13, "0")
+          )
+        )
+      ),
+
+    append: (rows) =>
+      Effect.suspend(() => {
+        const error = obstacle(rows)
+        if (error !== undefined) return Effect.fail(error)
+        for (const row of rows) {
+          at(row).insert(copy(row))
+          ids.add(row.id)
+        }
+        return Effect.void
+      }),
+
+    findDuplicates: (keys, since) =>
+      Effect.sync(() =>
+        keys.flatMap((key) => {
+          const known = at(key).firstWithDedupeKey(key.dedupeKey, since)
+          return known === undefined ? [] : [{ ...key, notificationId: known.id, seq: known.seq }]
+        })
+      ),
+
+    after: (key, afterSeq, uptoSeq, limit) => Effect.sync(() => at(key).after(afterSeq, uptoSeq, limit).map(copy)),
+
+    changedAfter: (key, afterRev, uptoSeq, limit) => Effect.sync(() => at(key).changedAfter(afterRev, uptoSeq, limit)),
+
+    recentUnread: (key, since, limit) => Effect.sync(() => at(key).recentUnread(since, limit).map(copy)),
+
+    list: (key, filter) => Effect.sync(() => at(key).list(filter).map(copy)),
+
+    get: (key, id) => Effect.sync(() => Option.map(Option.fromUndefinedOr(at(key).get(id)), copy)),
+
+    unreadCount: (key) => Effect.sync(() => at(key).unreadCount),
+
+    setRead: (key, listed, read, now) =>
+      Effect.sync(() => {
+        const mailbox = at(key)
+        const wanted = new Set(listed)
+        return result(
+          mailbox,
+          mailbox.setRead(({ id }) => wanted.has(id), read ? now : null)
+        )
+      }),
+
+    setAllRead: (key, uptoSeq, now) =>
+      Effect.sync(() => {
+        const mailbox = at(key)
+        const changed = mailbox.setRead(({ seq }) => seq <= uptoSeq, now).length
+        return { rev: mailbox.revision, unread: mailbox.unreadCount, changed }
+      }),
+
+    remove: (key, listed) =>
+      Effect.sync(() => {
+        const mailbox = at(key)
+        return result(mailbox, mailbox.remove(new Set(listed)))
+      }),
+
+    saveAcknowledged: (positions) =>
+      Effect.sync(() => {
+        for (const position of positions) at(position).raiseAcknowledged(position.seq)
+      })
+  })
+})
+
+/** Notifications in memory: they end with the process. */
+export const layer: Layer.Layer<NotificationStore> = Layer.effect(NotificationStore, make)
