@@ -7,7 +7,7 @@
 import { Schema } from "effect"
 import { NotificationId, TenantId, UserId } from "./Identifiers.ts"
 import { Sequence } from "./Position.ts"
-import { identifierOf, nonEmptyTextOf, textOf } from "./Text.ts"
+import { identifierOf, isStorableText, nonEmptyTextOf, textOf } from "./Text.ts"
 
 /** R0's names of the three levels, in order of urgency. */
 export const Priority = Schema.Literals(["high", "medium", "low"])
@@ -35,16 +35,33 @@ export const NotificationType = identifierOf(100)
 /** The limits of a draft's text, in UTF-16 code units; `data` in bytes of JSON. */
 export const limits = { title: 256, message: 4_096, dataBytes: 16_384, dedupeKey: 256, source: 128 } as const
 
-const isSmallEnough = Schema.makeFilter<Schema.JsonObject>(
-  (value) => {
-    const json = JSON.stringify(value)
-    return json.length <= limits.dataBytes && !json.includes("\\u0000") && !/\\ud[89a-f]/.test(json)
-  },
-  { expected: `at most ${limits.dataBytes} bytes of JSON, without NUL and lone surrogates` }
+/** Arrays and objects of `data` within each other, at most: deeper ones would exhaust the stacks of those who read them. */
+const maxDepth = 64
+
+const isStorable = (value: Schema.Json, depth: number): boolean => {
+  if (typeof value === "string") return isStorableText(value)
+  if (typeof value !== "object" || value === null) return true
+  return (
+    depth > 0 &&
+    Object.entries(value).every(([name, item]: [string, Schema.Json]) => isStorableText(name) && isStorable(item, depth - 1))
+  )
+}
+
+const encoder = new TextEncoder()
+
+/** A UTF-16 code unit is at most three bytes of UTF-8, so most data need not be encoded to be measured. */
+const isAtMostBytes = (text: string, bytes: number): boolean =>
+  text.length * 3 <= bytes || (text.length <= bytes && encoder.encode(text).length <= bytes)
+
+const isData = Schema.makeFilter<Schema.JsonObject>(
+  (value) => isStorable(value, maxDepth) && isAtMostBytes(JSON.stringify(value), limits.dataBytes),
+  {
+    expected: `at most ${limits.dataBytes} bytes of JSON, nested at most ${maxDepth} levels, without NUL and lone surrogates`
+  }
 )
 
 /** Free data for the client: a JSON object of at most 16,384 bytes. */
-export const NotificationData = Schema.JsonObject.check(isSmallEnough)
+export const NotificationData = Schema.JsonObject.check(isData)
 
 /** Whether to reach for the user's phone: only when no session acknowledged, always, or never. */
 export const PushPolicy = Schema.Literals(["fallback", "always", "never"])

@@ -8,7 +8,10 @@
  */
 import { Schema } from "effect"
 
-const isStorable = Schema.makeFilter<string>((value) => !value.includes("\u0000") && value.isWellFormed(), {
+/** Whether a database keeps this text as it is. */
+export const isStorableText = (value: string): boolean => !value.includes("\u0000") && value.isWellFormed()
+
+const isStorable = Schema.makeFilter<string>(isStorableText, {
   expected: "text without NUL and without lone surrogates"
 })
 
