@@ -3,7 +3,7 @@
  */
 import { Result, Schema } from "effect"
 import type { DateTime } from "effect"
-import { TenantId, UserId } from "./Identifiers.ts"
+import type { TenantId, UserId } from "./Identifiers.ts"
 import { identifierOf } from "./Text.ts"
 
 export const FriendshipId = identifierOf(64).pipe(Schema.brand("FriendshipId"))

@@ -31,6 +31,11 @@ const Envelope = Schema.Struct({
 
 const lastSegment = (type: string): string => type.slice(Math.max(type.lastIndexOf("."), type.lastIndexOf("/")) + 1)
 
+const textAt = (data: Schema.JsonObject, key: string): string => {
+  const value = data[key]
+  return typeof value === "string" ? value : ""
+}
+
 /** A CloudEvent whose data is a plain event. */
 export const CloudEvent = Envelope.pipe(
   Schema.decodeTo(Schema.JsonObject, {
@@ -42,9 +47,9 @@ export const CloudEvent = Envelope.pipe(
     })),
     encode: SchemaGetter.transform((data) => ({
       specversion: "1.0" as const,
-      id: String(data["eventId"]),
+      id: textAt(data, "eventId"),
       source: "/beckon",
-      type: String(data["eventType"]),
+      type: textAt(data, "eventType"),
       data
     }))
   }),

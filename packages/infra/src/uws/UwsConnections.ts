@@ -59,14 +59,14 @@ export class UwsConnections {
   drain(grace: Duration.Duration): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.draining = true
-      for (const close of [...this.routes]) close()
+      for (const close of this.routes) close()
       return Effect.timeoutOrElse(this.idle.await, { duration: grace, orElse: () => Effect.void })
     })
   }
 
   private sweep(): void {
     const now = this.clock.currentTimeMillisUnsafe()
-    for (const request of [...this.requests]) {
+    for (const request of this.requests) {
       try {
         request.check(now)
       } catch (cause) {

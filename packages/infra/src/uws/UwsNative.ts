@@ -17,6 +17,7 @@ export const nativeMaxHeaderBytes = 32_768
 export const nativeMaxHeaderCount = 98
 
 // A setting of the native library and not of the program: it has no other way to be told.
+// oxlint-disable-next-line beckon/no-ambient -- the library reads its limit from the environment and nowhere else
 process.env["UWS_HTTP_MAX_HEADERS_SIZE"] ??= String(nativeMaxHeaderBytes)
 
 const native = await import("uWebSockets.js")

@@ -158,7 +158,7 @@ export const registerWebSocket = <D, R>(
       const stop = (): void => {
         active = false
         connections.routes.delete(stop)
-        for (const socket of [...sockets]) socket.close(stopClose.code, stopClose.reason)
+        for (const socket of sockets) socket.close(stopClose.code, stopClose.reason)
       }
       connections.routes.add(stop)
       yield* Scope.addFinalizer(scope, Effect.sync(stop))

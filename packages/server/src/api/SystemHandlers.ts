@@ -66,8 +66,10 @@ const dev = HttpApiBuilder.group(
           const request = yield* HttpServerRequest.HttpServerRequest
           // A request that a proxy forwards comes from the proxy's machine, not from this one.
           const forwarded = request.headers["x-forwarded-for"] !== undefined || request.headers["forwarded"] !== undefined
-          const here = Option.exists(request.remoteAddress, (address) => isLoopback(String(address)))
-          if (!enabled || forwarded || !here) return yield* new NotFound({ detail: "There is no such path." })
+          const here = Option.exists(request.remoteAddress, isLoopback)
+          // A page that was made to resolve to this machine (DNS rebinding) comes under its own name.
+          const named = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/i.test(request.headers["host"] ?? "")
+          if (!enabled || forwarded || !here || !named) return yield* new NotFound({ detail: "There is no such path." })
           const token = yield* issuer.issue(
             {
               sub: payload.sub,

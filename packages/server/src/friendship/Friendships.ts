@@ -1,7 +1,8 @@
 /**
  * The friendship service (R0): decides by the pure rules, saves the state and its event together, wakes the relay.
  */
-import { Context, DateTime, Effect, Layer, Option, Result, Schema } from "effect"
+import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
+import type { Result } from "effect"
 import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
 import { FriendRequestEvent, topic } from "@beckon/domain/events/FriendRequestEvent"
 import * as Rules from "@beckon/domain/Friendship"
@@ -43,7 +44,10 @@ const changeProblem = ({ message, rule }: RuleBroken): Conflict | Forbidden | No
     case "only-the-recipient-responds":
     case "only-the-requester-cancels":
       return new Forbidden({ detail: message })
-    default:
+    case "not-to-yourself":
+    case "already-pending":
+    case "already-friends":
+    case "only-once":
       return new Conflict({ detail: message })
   }
 }

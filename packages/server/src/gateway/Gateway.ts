@@ -6,10 +6,11 @@
  * `Subscribe` and `Acknowledge` are handled here, without a fiber or an encoding for each message; every other call goes
  * to the RPC server through `calls`. Acknowledgements are gathered and told to the partitions in batches.
  */
-import { Cause, Clock, Context, DateTime, Effect, Fiber, Latch, Layer, Queue, Result, Schedule, Schema } from "effect"
+import { Cause, Clock, Context, DateTime, Effect, FiberSet, Latch, Layer, Queue, Result, Schedule, Schema } from "effect"
 import { uuidV4Unsafe } from "effect/crypto/SecureRandom"
 import * as CloseReason from "@beckon/domain/CloseReason"
-import { GatewayId, SessionId } from "@beckon/domain/Identifiers"
+import { SessionId } from "@beckon/domain/Identifiers"
+import type { GatewayId } from "@beckon/domain/Identifiers"
 import type { Identity } from "@beckon/domain/Identity"
 import { Acknowledge, socketPath, Subscribe, subprotocol } from "@beckon/domain/InboxRpcs"
 import * as MailboxKey from "@beckon/domain/MailboxKey"
@@ -60,12 +61,10 @@ export class Gateway extends Context.Service<
       const directory = yield* UserDirectory
       const mailboxes = yield* Mailboxes
       const sessions = yield* Sessions
-      const scope = yield* Effect.scope
-      const context = yield* Effect.context<never>()
       const disconnects = yield* Queue.unbounded<number>()
+      // Fibers that the socket's callbacks start; they end with the gateway.
+      const fork = yield* FiberSet.makeRuntime()
       const subscriber = Subscriber.make(sessions.gatewayId, mailboxes, settings)
-      const fork = <A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E> =>
-        Fiber.runIn(Effect.runForkWith(context)(effect), scope)
       let handleCall: CallHandler = () => Effect.void
 
       // Acknowledgements wait here, the newest for each user, until the next batch.
@@ -267,7 +266,7 @@ export class Gateway extends Context.Service<
       yield* Effect.forkScoped(Effect.repeat(closeExpired, Schedule.spaced("1 second")))
 
       const drain = Effect.sync(() => {
-        for (const session of [...sessions.all()]) Session.close(session, CloseReason.shutdown)
+        for (const session of Array.from(sessions.all())) Session.close(session, CloseReason.shutdown)
       })
       yield* Effect.addFinalizer(() => drain)
 

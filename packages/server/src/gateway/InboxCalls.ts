@@ -2,7 +2,8 @@
  * The calls of `InboxRpcs` that go through the RPC server: everything but the subscription and its acknowledgements.
  */
 import { DateTime, Effect, Layer, Option } from "effect"
-import { Rpc, RpcSerialization, RpcServer } from "effect/rpc"
+import type { Rpc} from "effect/rpc";
+import { RpcSerialization, RpcServer } from "effect/rpc"
 import type { Identity } from "@beckon/domain/Identity"
 import { InboxRpcs } from "@beckon/domain/InboxRpcs"
 import type { MailboxKey } from "@beckon/domain/MailboxKey"

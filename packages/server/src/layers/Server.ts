@@ -1,7 +1,7 @@
 /**
  * The whole server, put together. This folder is the only place where layers are bound.
  */
-import { Effect, Layer, Option } from "effect"
+import { Duration, Effect, Layer, Option } from "effect"
 import { HttpRouter } from "effect/http"
 import { HttpApiBuilder, HttpApiMiddleware, HttpApiScalar } from "effect/http-api"
 import { BeckonApi } from "@beckon/domain/api/BeckonApi"
@@ -75,8 +75,11 @@ const layerApi = Layer.mergeAll(
   Layer.provide([AuthorizationLive.layer, HttpApiMiddleware.layerProblemDetails({ includeDetails: true })])
 )
 
+/** Requests get most of the drain time; the rest is for what is closed after them, the database last. */
 const layerUws = Layer.unwrap(
-  Effect.map(ServerConfig, ({ drainTimeout, host, port }) => UwsServer.layer({ host, port, shutdownGrace: drainTimeout }))
+  Effect.map(ServerConfig, ({ drainTimeout, host, port }) =>
+    UwsServer.layer({ host, port, shutdownGrace: Duration.times(drainTimeout, 0.75) })
+  )
 )
 
 const layerDevTokens = Layer.unwrap(
@@ -84,7 +87,7 @@ const layerDevTokens = Layer.unwrap(
 )
 
 /** HTTP, WebSocket and pages on one port. Needs the configuration and the stores. */
-export const layer = Layer.mergeAll(HttpRouter.serve(layerApi, { disableLogger: true }), InboxCalls.layer).pipe(
+export const layer = Layer.mergeAll(HttpRouter.serve(layerApi, { disableLogger: true, disableListenLog: true }), InboxCalls.layer).pipe(
   Layer.provideMerge(UwsHttpServer.layer()),
   Layer.provideMerge(Gateway.layer),
   Layer.provideMerge(layerServices),

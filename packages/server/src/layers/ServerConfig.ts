@@ -6,7 +6,8 @@
  * A setting that is absent has the default that is named with it; one that does not fit stops the start with a message that
  * names it.
  */
-import { Config, Context, Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
+import { Config, Context, Duration, Effect, Layer, Option, Schema } from "effect"
+import type { LogLevel, Redacted } from "effect"
 
 export interface ServerConfigShape {
   /** `HOST`: the address to listen on. Default 127.0.0.1 with the embedded database, 0.0.0.0 with a server. */
@@ -27,9 +28,23 @@ export interface ServerConfigShape {
   readonly mailboxIdle: Duration.Duration
   /** `DRAIN_TIMEOUT`: how long a stop may take before what is left is cut off. Default 4 seconds. */
   readonly drainTimeout: Duration.Duration
+  /** `BECKON_LOG_LEVEL`: the least level that is logged: trace, debug, info, warn, error, fatal or none. Default info. */
+  readonly logLevel: LogLevel.LogLevel
 }
 
 const port = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))
+
+/** The names that effect/cli's `--log-level` has too. */
+const logLevels = {
+  trace: "Trace",
+  debug: "Debug",
+  info: "Info",
+  warn: "Warn",
+  error: "Error",
+  fatal: "Fatal",
+  none: "None"
+} as const
+const logLevel = Schema.Literals(["trace", "debug", "info", "warn", "error", "fatal", "none"])
 
 const config = Config.all({
   host: Config.option(Config.NonEmptyString("HOST")),
@@ -40,7 +55,11 @@ const config = Config.all({
   flushCommits: Config.Boolean("BECKON_FLUSH_COMMITS").pipe(Config.withDefault(false)),
   allowedOrigins: Config.option(Config.NonEmptyString("BECKON_ALLOWED_ORIGINS")),
   mailboxIdle: Config.Duration("BECKON_MAILBOX_IDLE").pipe(Config.withDefault(Duration.minutes(1))),
-  drainTimeout: Config.Duration("DRAIN_TIMEOUT").pipe(Config.withDefault(Duration.seconds(4)))
+  drainTimeout: Config.Duration("DRAIN_TIMEOUT").pipe(Config.withDefault(Duration.seconds(4))),
+  logLevel: Config.schema(logLevel, "BECKON_LOG_LEVEL").pipe(
+    Config.withDefault("info" as const),
+    Config.map((level) => logLevels[level])
+  )
 })
 
 export class ServerConfig extends Context.Service<ServerConfig, ServerConfigShape>()(

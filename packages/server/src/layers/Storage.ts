@@ -7,6 +7,7 @@ import * as InProcessEventBus from "@beckon/infra/memory/InProcessEventBus"
 import * as DatabaseClient from "@beckon/infra/postgres/DatabaseClient"
 import { migrations } from "@beckon/infra/postgres/Migrations"
 import type { DataDirectoryError, PgliteProgress } from "@beckon/infra/postgres/PgliteDatabase"
+import * as PgliteMaintenance from "@beckon/infra/postgres/PgliteMaintenance"
 import type { DatabaseUrlInvalid } from "@beckon/infra/postgres/PostgresServer"
 import * as SqlDeadLetters from "@beckon/infra/postgres/SqlDeadLetters"
 import * as SqlDeviceStore from "@beckon/infra/postgres/SqlDeviceStore"
@@ -71,8 +72,13 @@ const layerStores = Layer.mergeAll(
   SqlDeadLetters.layer
 )
 
+const layerMaintenance = Layer.unwrap(
+  Effect.map(ServerConfig, ({ databaseUrl }) => (Option.isNone(databaseUrl) ? PgliteMaintenance.layer : Layer.empty))
+)
+
 /** Stores on the migrated database, and the bus in the process. */
 export const layer = layerStores.pipe(
+  Layer.merge(layerMaintenance),
   Layer.provide(layerMigrated),
   Layer.provide(layerCipher),
   Layer.provideMerge(layerDatabase),

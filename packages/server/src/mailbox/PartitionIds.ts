@@ -2,7 +2,8 @@
  * The entity ids of the partitions, chosen so that each of them falls on a shard of its own: plain `p-0` to `p-63` fall on
  * a few shards only, and a node would get many partitions while another gets none.
  */
-import { EntityId, Sharding } from "effect/cluster"
+import { EntityId, ShardId } from "effect/cluster"
+import type { Sharding } from "effect/cluster"
 import { partitionCount } from "@beckon/domain/MailboxKey"
 
 /** 64 ids; the same on every node, because they depend only on effect/cluster's hash and the number of shards. */
@@ -10,7 +11,7 @@ export const forSharding = (sharding: Sharding.Sharding["Service"]): ReadonlyArr
   const taken = new Map<string, string>()
   for (let salt = 0; taken.size < partitionCount; salt++) {
     const id = `p-${salt}`
-    const shard = sharding.getShardId(EntityId.make(id), "default").toString()
+    const shard = ShardId.toString(sharding.getShardId(EntityId.make(id), "default"))
     if (!taken.has(shard)) taken.set(shard, id)
     if (salt > 1_000_000) break
   }

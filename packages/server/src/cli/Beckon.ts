@@ -1,0 +1,26 @@
+/**
+ * The command line: `beckon <command>`.
+ */
+import { Command } from "effect/cli"
+import * as InboxList from "./InboxList.ts"
+import * as Migrate from "./Migrate.ts"
+import * as Send from "./Send.ts"
+import * as Serve from "./Serve.ts"
+import * as Tail from "./Tail.ts"
+import * as Token from "./Token.ts"
+import { version } from "./Version.ts"
+
+export const beckon = Command.make("beckon").pipe(
+  Command.withDescription("Realtime notifications: saved before pushed, in order, resumed without gap or repeat."),
+  Command.withSubcommands([
+    Serve.command,
+    Migrate.command,
+    Token.command,
+    Send.command,
+    Tail.command,
+    InboxList.command
+  ])
+)
+
+/** Runs one command line, without the name of the program. */
+export const run = Command.runWith(beckon, { version })

@@ -1,0 +1,20 @@
+import * as MemoryDeadLetters from "@beckon/infra/memory/MemoryDeadLetters"
+import * as MemoryDeviceStore from "@beckon/infra/memory/MemoryDeviceStore"
+import * as MemoryFriendshipStore from "@beckon/infra/memory/MemoryFriendshipStore"
+import * as MemoryNotificationStore from "@beckon/infra/memory/MemoryNotificationStore"
+import * as MemoryPreferenceStore from "@beckon/infra/memory/MemoryPreferenceStore"
+import * as MemoryUserDirectory from "@beckon/infra/memory/MemoryUserDirectory"
+import { Layer } from "effect"
+import { storesContract } from "./Stores.contract.ts"
+
+storesContract(
+  "memory",
+  Layer.mergeAll(
+    MemoryNotificationStore.layer,
+    MemoryDeviceStore.layer,
+    MemoryPreferenceStore.layer,
+    MemoryUserDirectory.layer,
+    MemoryFriendshipStore.layer,
+    MemoryDeadLetters.layer
+  )
+)

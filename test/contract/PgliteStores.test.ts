@@ -1,0 +1,4 @@
+import { layerPglite } from "./SqlStores.ts"
+import { storesContract } from "./Stores.contract.ts"
+
+storesContract("PGlite in memory", layerPglite)

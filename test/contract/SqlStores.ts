@@ -1,0 +1,41 @@
+/**
+ * All SQL stores over one database that has Beckon's tables.
+ */
+import type { DatabaseServices } from "@beckon/infra/postgres/DatabaseClient"
+import { layerEmbedded, layerServer } from "@beckon/infra/postgres/DatabaseClient"
+import { migrations } from "@beckon/infra/postgres/Migrations"
+import * as SqlDeadLetters from "@beckon/infra/postgres/SqlDeadLetters"
+import * as SqlDeviceStore from "@beckon/infra/postgres/SqlDeviceStore"
+import * as SqlEventOutbox from "@beckon/infra/postgres/SqlEventOutbox"
+import * as SqlFriendshipStore from "@beckon/infra/postgres/SqlFriendshipStore"
+import { runMigrations } from "@beckon/infra/postgres/SqlMigrations"
+import * as SqlNotificationStore from "@beckon/infra/postgres/SqlNotificationStore"
+import * as SqlPreferenceStore from "@beckon/infra/postgres/SqlPreferenceStore"
+import * as SqlUserDirectory from "@beckon/infra/postgres/SqlUserDirectory"
+import { TokenCipher } from "@beckon/infra/security/TokenCipher"
+import { Effect, Layer, Redacted } from "effect"
+import { startPostgres } from "../../packages/infra/test/postgres/PostgresProcess.ts"
+
+const secret = Redacted.make(new Uint8Array(32).fill(7))
+
+const overDatabase = <E>(database: Layer.Layer<DatabaseServices, E>) =>
+  Layer.mergeAll(
+    SqlNotificationStore.layer,
+    SqlDeviceStore.layer,
+    SqlPreferenceStore.layer,
+    SqlUserDirectory.layer,
+    SqlFriendshipStore.layer,
+    SqlEventOutbox.layer,
+    SqlDeadLetters.layer
+  ).pipe(
+    Layer.provideMerge(Layer.effectDiscard(runMigrations(migrations))),
+    Layer.provideMerge(Layer.mergeAll(database, TokenCipher.layer(secret)))
+  )
+
+/** PGlite in memory. */
+export const layerPglite = overDatabase(layerEmbedded({ dataDir: "memory" }))
+
+/** A PostgreSQL server of its own. */
+export const layerPostgres = overDatabase(
+  Layer.unwrap(Effect.map(startPostgres, ({ url }) => layerServer({ url, maxConnections: 10 })))
+)
