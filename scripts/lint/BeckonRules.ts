@@ -69,7 +69,9 @@ export const importFault = (filename: string, specifier: string): string | undef
   const library = packageNameOf(specifier)
   if (library.startsWith("@beckon/")) {
     if (library === `@beckon/${name}`) return part === "test" ? undefined : "Import your own package by relative path."
-    if (!room.workspace.includes(library))
+    // The command line is a client of the running server, although it ships with it.
+    const isClientProgram = name === "server" && library === "@beckon/client" && filename.includes("/src/cli/")
+    if (!room.workspace.includes(library) && !isClientProgram)
       return `"${name}" must not import "${library}" (domain <- infra <- server, domain <- client).`
     return library === specifier ? `Import "${library}" by subpath: it has no barrel.` : undefined
   }

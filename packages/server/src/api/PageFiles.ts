@@ -87,6 +87,8 @@ const readBuilt = Effect.suspend(() => {
 })
 
 /** The files, whichever way this program runs. */
-export const load: Effect.Effect<Contents, PageBroken, FileSystem.FileSystem | Path.Path> = import.meta.url.endsWith(".ts")
+export const load: Effect.Effect<Contents, PageBroken, FileSystem.FileSystem | Path.Path> = import.meta.url.endsWith(
+  ".ts"
+)
   ? build
   : readBuilt

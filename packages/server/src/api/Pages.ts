@@ -100,7 +100,9 @@ const layerUnknownPath = HttpRouter.use((router) =>
     (method) =>
       router.add(method, "*", (request) =>
         HttpServerRespondable.toResponse(
-          new NotFound({ detail: `${method} ${request.url.split("?")[0]}: there is no such path or method; /docs lists them.` })
+          new NotFound({
+            detail: `${method} ${request.url.split("?")[0]}: there is no such path or method; /docs lists them.`
+          })
         )
       ),
     { discard: true }

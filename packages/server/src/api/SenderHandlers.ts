@@ -11,7 +11,12 @@ import { Forbidden, Unavailable } from "@beckon/domain/Problem"
 import { EventIngest } from "../ingest/EventIngest.ts"
 import { Sender } from "../inbox/Sender.ts"
 
-const toView = ({ duplicate, notificationId, seq }: Accepted, userId: UserId) => ({ id: notificationId, userId, seq, duplicate })
+const toView = ({ duplicate, notificationId, seq }: Accepted, userId: UserId) => ({
+  id: notificationId,
+  userId,
+  seq,
+  duplicate
+})
 
 const services = HttpApiBuilder.group(
   BeckonApi,
@@ -22,7 +27,8 @@ const services = HttpApiBuilder.group(
       send: ({ payload }) =>
         Effect.gen(function* () {
           const [accepted] = yield* sender.send(yield* CurrentIdentity, [payload])
-          if (accepted === undefined) return yield* new Unavailable({ detail: "The mailbox gave no answer; try again." })
+          if (accepted === undefined)
+            return yield* new Unavailable({ detail: "The mailbox gave no answer; try again." })
           return { data: toView(accepted, payload.userId) }
         })
     })

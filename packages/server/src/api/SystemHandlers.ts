@@ -50,7 +50,9 @@ export class DevTokens extends Context.Service<DevTokens, { readonly enabled: bo
 }
 
 const isLoopback = (address: string): boolean =>
-  address === "::1" || /^(?:::ffff:)?127\.\d+\.\d+\.\d+$/.test(address) || address === "0000:0000:0000:0000:0000:0000:0000:0001"
+  address === "::1" ||
+  /^(?:::ffff:)?127\.\d+\.\d+\.\d+$/.test(address) ||
+  address === "0000:0000:0000:0000:0000:0000:0000:0001"
 
 const lifetime = Duration.hours(12)
 
@@ -65,7 +67,8 @@ const dev = HttpApiBuilder.group(
         Effect.gen(function* () {
           const request = yield* HttpServerRequest.HttpServerRequest
           // A request that a proxy forwards comes from the proxy's machine, not from this one.
-          const forwarded = request.headers["x-forwarded-for"] !== undefined || request.headers["forwarded"] !== undefined
+          const forwarded =
+            request.headers["x-forwarded-for"] !== undefined || request.headers["forwarded"] !== undefined
           const here = Option.exists(request.remoteAddress, isLoopback)
           // A page that was made to resolve to this machine (DNS rebinding) comes under its own name.
           const named = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/i.test(request.headers["host"] ?? "")

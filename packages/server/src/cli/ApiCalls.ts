@@ -32,7 +32,9 @@ export const urlOf = (given: Option.Option<string>) =>
 const timeout = "15 seconds"
 
 /** RFC 9457, section 3.1. */
-const Problem = Schema.fromJsonString(Schema.Struct({ title: Schema.String, detail: Schema.optionalKey(Schema.String) }))
+const Problem = Schema.fromJsonString(
+  Schema.Struct({ title: Schema.String, detail: Schema.optionalKey(Schema.String) })
+)
 const decodeProblem = Schema.decodeUnknownOption(Problem)
 
 const problemLine = (url: string, status: number, body: string, madeToken: boolean): string =>

@@ -52,7 +52,10 @@ const show = ({ data, meta }: typeof Answer.Type): string => {
     one.message
   ])
   const list = rows.length === 0 ? [] : [Text.table(["SEQ", "CREATED", "STATE", "TYPE", "TITLE", "MESSAGE"], rows)]
-  return [...list, `${data.length} shown${meta.next_cursor === null ? "" : ", there are more"}, ${meta.unread} unread`].join("\n")
+  return [
+    ...list,
+    `${data.length} shown${meta.next_cursor === null ? "" : ", there are more"}, ${meta.unread} unread`
+  ].join("\n")
 }
 
 export const command = Command.make(

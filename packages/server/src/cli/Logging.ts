@@ -8,7 +8,9 @@ import { ServerConfig } from "../layers/ServerConfig.ts"
 
 const layerLogger = Layer.unwrap(
   Effect.sync(() =>
-    Logger.layer([process.stderr.isTTY ? Logger.consolePretty({ colors: true }) : Logger.withConsoleError(Logger.formatJson)])
+    Logger.layer([
+      process.stderr.isTTY ? Logger.consolePretty({ colors: true }) : Logger.withConsoleError(Logger.formatJson)
+    ])
   )
 )
 
@@ -17,7 +19,10 @@ const layerLevel = Layer.unwrap(
   Effect.gen(function* () {
     const flag = yield* GlobalFlag.LogLevel
     const { logLevel } = yield* ServerConfig
-    return Layer.succeed(References.MinimumLogLevel, Option.getOrElse(flag, () => logLevel))
+    return Layer.succeed(
+      References.MinimumLogLevel,
+      Option.getOrElse(flag, () => logLevel)
+    )
   })
 )
 

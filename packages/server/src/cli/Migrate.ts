@@ -25,5 +25,7 @@ export const command = Command.make(
     "Apply the migrations that the database has not seen, all or none: DATABASE_URL, or the embedded one while no server runs on it. Exit codes: 0 up to date, 1 failed, 2 invalid flags or settings."
   ),
   Command.withShortDescription("Bring the database to this version's schema"),
-  Command.withExamples([{ command: "DATABASE_URL=postgres://… beckon migrate", description: "Before a new version is rolled out" }])
+  Command.withExamples([
+    { command: "DATABASE_URL=postgres://… beckon migrate", description: "Before a new version is rolled out" }
+  ])
 )

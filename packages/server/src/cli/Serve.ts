@@ -32,7 +32,8 @@ const everywhere: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "
 export const urlOf = (host: string, port: number): string =>
   `http://${everywhere[host] ?? (host.includes(":") ? `[${host}]` : host)}:${port}`
 
-const shellWord = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)
+const shellWord = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 
 const readyLine = (config: ServerConfigShape, port: number): string => {
   const own = Option.isNone(config.jwtSecret) && config.dataDir !== ".beckon"
@@ -45,7 +46,8 @@ export const within = Effect.fnUntraced(function* (stop: Effect.Effect<void>, li
   const stopping = yield* Effect.forkDetach(stop)
   yield* Effect.timeoutOrElse(Fiber.join(stopping), {
     duration: limit,
-    orElse: () => Effect.fail(failed(`Stopping took longer than ${Duration.format(limit)} (DRAIN_TIMEOUT): ended anyway`))
+    orElse: () =>
+      Effect.fail(failed(`Stopping took longer than ${Duration.format(limit)} (DRAIN_TIMEOUT): ended anyway`))
   })
 })
 

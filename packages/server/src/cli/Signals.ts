@@ -44,4 +44,10 @@ const listen: Effect.Effect<Signals["Service"], never, Scope.Scope> = Effect.gen
 
 /** Interrupts the effect on the first signal: for commands that have nothing to wind up. */
 export const interruptible = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Signals> =>
-  Effect.raceFirst(effect, Effect.andThen(Signals.use(({ first }) => first), Effect.interrupt))
+  Effect.raceFirst(
+    effect,
+    Effect.andThen(
+      Signals.use(({ first }) => first),
+      Effect.interrupt
+    )
+  )

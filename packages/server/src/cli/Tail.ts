@@ -23,7 +23,9 @@ const show = (one: Notification): string =>
 
 const told = (url: string, { lastError, status }: InboxState): string | undefined => {
   if (status === "live") return `Following at ${url} (Ctrl-C ends)`
-  return status === "offline" ? `Not connected to ${url}, trying again: ${lastError?.message ?? "the link broke"}` : undefined
+  return status === "offline"
+    ? `Not connected to ${url}, trying again: ${lastError?.message ?? "the link broke"}`
+    : undefined
 }
 
 const follow = Effect.fnUntraced(function* (url: string, caller: Tokens.Caller, write: (one: Notification) => string) {
@@ -41,7 +43,9 @@ const follow = Effect.fnUntraced(function* (url: string, caller: Tokens.Caller, 
     Effect.forkScoped
   )
   yield* inbox.frames.pipe(
-    Stream.runForEach((event) => (event._tag === "Notification" ? Console.log(write(event.notification)) : Effect.void)),
+    Stream.runForEach((event) =>
+      event._tag === "Notification" ? Console.log(write(event.notification)) : Effect.void
+    ),
     Effect.mapError(({ message }) => failed(`The server ended it: ${message}`))
   )
 }, Effect.scoped)

@@ -15,7 +15,12 @@ export const table = (names: ReadonlyArray<string>, rows: ReadonlyArray<Readonly
   const cells = [names, ...rows.map((row) => row.map((cell) => short(plain(cell), widest)))]
   const widths = names.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? "").length)))
   return cells
-    .map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd())
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd()
+    )
     .join("\n")
 }
 

@@ -48,10 +48,7 @@ export const command = Command.make(
     Effect.gen(function* () {
       const claims = { sub: user, tenant, roles: roles.length === 0 ? ["user"] : roles }
       const now = yield* DateTime.now
-      const token = yield* Tokens.issue(
-        { ...claims, ...(Option.isSome(name) ? { name: name.value } : {}) },
-        ttl
-      )
+      const token = yield* Tokens.issue({ ...claims, ...(Option.isSome(name) ? { name: name.value } : {}) }, ttl)
       yield* Console.log(json ? encode({ token, expires_at: DateTime.addDuration(now, ttl), ...claims }) : token)
     }).pipe(Effect.provide(Settings.layer({ dataDir })), interruptible)
 ).pipe(

@@ -54,13 +54,10 @@ export const ttlFlag = Flag.String("ttl").pipe(
 )
 
 /** A token of this deployment. Needs its secret, and no database. */
-export const issue = Effect.fnUntraced(
-  function* (claims: Omit<Claims, "exp">, lifetime: Duration.Duration) {
-    const issuer = yield* TokenIssuer
-    return yield* issuer.issue(claims, lifetime)
-  },
-  Effect.provide(Secrets.layerTokens)
-)
+export const issue = Effect.fnUntraced(function* (claims: Omit<Claims, "exp">, lifetime: Duration.Duration) {
+  const issuer = yield* TokenIssuer
+  return yield* issuer.issue(claims, lifetime)
+}, Effect.provide(Secrets.layerTokens))
 
 export interface Caller {
   readonly token: Option.Option<Redacted.Redacted>
@@ -75,4 +72,3 @@ export const forCaller = ({ role, tenant, token, user }: Caller) =>
     onSome: (given) => Effect.succeed(given),
     onNone: () => Effect.map(issue({ sub: user, tenant, roles: [role] }, ownLifetime), (made) => Redacted.make(made))
   })
-

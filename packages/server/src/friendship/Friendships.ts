@@ -157,14 +157,25 @@ export class Friendships extends Context.Service<
         return yield* Effect.fromResult(decide(found.value, yield* DateTime.now))
       })
 
-      const send = Effect.fn("Friendships.send")(function* (identity: Identity, requesterId: UserId, recipientId: UserId) {
+      const send = Effect.fn("Friendships.send")(function* (
+        identity: Identity,
+        requesterId: UserId,
+        recipientId: UserId
+      ) {
         yield* actAs(identity, requesterId, "requesterId")
         const decide = Effect.gen(function* () {
           const between = yield* store.between(identity.tenantId, requesterId, recipientId)
-          const request = { tenantId: identity.tenantId, id: FriendshipId.make(uuidV7Unsafe()), requesterId, recipientId }
+          const request = {
+            tenantId: identity.tenantId,
+            id: FriendshipId.make(uuidV7Unsafe()),
+            requesterId,
+            recipientId
+          }
           return yield* Effect.fromResult(Rules.send(request, Option.getOrUndefined(between), yield* DateTime.now))
         })
-        return yield* Effect.catchTag(decided(identity, decide, store.insert), "RuleBroken", (error) => Effect.fail(sendProblem(error)))
+        return yield* Effect.catchTag(decided(identity, decide, store.insert), "RuleBroken", (error) =>
+          Effect.fail(sendProblem(error))
+        )
       })
 
       const respond = Effect.fn("Friendships.respond")(function* (
@@ -175,13 +186,21 @@ export class Friendships extends Context.Service<
       ) {
         yield* actAs(identity, responderId, "responderId")
         const decide = existing(identity, id, (friendship, now) => Rules.respond(friendship, responderId, accept, now))
-        return yield* Effect.catchTag(decided(identity, decide, store.update), "RuleBroken", (error) => Effect.fail(changeProblem(error)))
+        return yield* Effect.catchTag(decided(identity, decide, store.update), "RuleBroken", (error) =>
+          Effect.fail(changeProblem(error))
+        )
       })
 
-      const cancel = Effect.fn("Friendships.cancel")(function* (identity: Identity, id: FriendshipId, requesterId: UserId) {
+      const cancel = Effect.fn("Friendships.cancel")(function* (
+        identity: Identity,
+        id: FriendshipId,
+        requesterId: UserId
+      ) {
         yield* actAs(identity, requesterId, "requesterId")
         const decide = existing(identity, id, (friendship, now) => Rules.cancel(friendship, requesterId, now))
-        return yield* Effect.catchTag(decided(identity, decide, store.update), "RuleBroken", (error) => Effect.fail(changeProblem(error)))
+        return yield* Effect.catchTag(decided(identity, decide, store.update), "RuleBroken", (error) =>
+          Effect.fail(changeProblem(error))
+        )
       })
 
       return {

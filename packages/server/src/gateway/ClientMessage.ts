@@ -17,7 +17,9 @@ const isHeaders = (value: unknown): boolean =>
   value === undefined ||
   (Array.isArray(value) &&
     value.length <= 64 &&
-    value.every((pair) => Array.isArray(pair) && pair.length === 2 && Predicate.isString(pair[0]) && Predicate.isString(pair[1])))
+    value.every(
+      (pair) => Array.isArray(pair) && pair.length === 2 && Predicate.isString(pair[0]) && Predicate.isString(pair[1])
+    ))
 
 const toMessage = (value: unknown): Result.Result<FromClientEncoded, string> => {
   if (!Predicate.isObject(value) || Array.isArray(value)) return Result.fail("a message is a JSON object")

@@ -6,7 +6,20 @@
  * `Subscribe` and `Acknowledge` are handled here, without a fiber or an encoding for each message; every other call goes
  * to the RPC server through `calls`. Acknowledgements are gathered and told to the partitions in batches.
  */
-import { Cause, Clock, Context, DateTime, Effect, FiberSet, Latch, Layer, Queue, Result, Schedule, Schema } from "effect"
+import {
+  Cause,
+  Clock,
+  Context,
+  DateTime,
+  Effect,
+  FiberSet,
+  Latch,
+  Layer,
+  Queue,
+  Result,
+  Schedule,
+  Schema
+} from "effect"
 import { uuidV4Unsafe } from "effect/crypto/SecureRandom"
 import * as CloseReason from "@beckon/domain/CloseReason"
 import { SessionId } from "@beckon/domain/Identifiers"
@@ -64,7 +77,7 @@ export class Gateway extends Context.Service<
       const disconnects = yield* Queue.unbounded<number>()
       // Fibers that the socket's callbacks start; they end with the gateway.
       const fork = yield* FiberSet.makeRuntime()
-      const subscriber = Subscriber.make(sessions.gatewayId, mailboxes, settings)
+      const subscriber = Subscriber.make(sessions.gatewayId, mailboxes, settings, sessions.attachments)
       let handleCall: CallHandler = () => Effect.void
 
       // Acknowledgements wait here, the newest for each user, until the next batch.
@@ -76,8 +89,10 @@ export class Gateway extends Context.Service<
         yield* anyAcknowledged.close
         const positions = [...acknowledged.values()]
         acknowledged.clear()
-        yield* Effect.catch(mailboxes.acknowledge(positions), (error) =>
-          Effect.logWarning("Acknowledgements did not reach their partitions", error)
+        yield* Effect.catchCause(mailboxes.acknowledge(positions), (cause) =>
+          Cause.hasInterruptsOnly(cause)
+            ? Effect.void
+            : Effect.logWarning("Acknowledgements did not reach their partitions", cause)
         )
       })
       yield* Effect.forkScoped(Effect.forever(tellAcknowledged))
@@ -98,7 +113,9 @@ export class Gateway extends Context.Service<
         if (subscription === undefined) return
         session.subscription = undefined
         subscription.fiber?.interruptUnsafe()
-        fork(Effect.ignore(mailboxes.detach(session.key, session.id)))
+        if (subscription.attachment === undefined) return
+        sessions.forget(subscription)
+        fork(Effect.ignore(mailboxes.detach(session.key, subscription.attachment)))
       }
 
       const subscribe = (session: Session.Session, request: RequestEncoded) => {
@@ -109,19 +126,24 @@ export class Gateway extends Context.Service<
         }
         const subscription = Session.makeSubscription(request.id, payload.success.position)
         session.subscription = subscription
-        subscription.fiber = fork(subscriber.begin(session, subscription).pipe(
-          Effect.catchCause((cause) => Effect.sync(() => {
-            if (Cause.hasInterruptsOnly(cause) || session.subscription !== subscription) return
-            endSubscription(session)
-            const error = Cause.findErrorOption(cause)
-            const problem = error._tag === "Some" ? error.value : new Unavailable({ detail: "The subscription failed." })
-            respond(session, {
-              _tag: "Exit",
-              requestId: request.id,
-              exit: { _tag: "Failure", cause: [{ _tag: "Fail", error: encodeUnavailable(problem) }] }
-            })
-          }))
-        ))
+        subscription.fiber = fork(
+          subscriber.begin(session, subscription).pipe(
+            Effect.catchCause((cause) =>
+              Effect.sync(() => {
+                if (Cause.hasInterruptsOnly(cause) || session.subscription !== subscription) return
+                endSubscription(session)
+                const error = Cause.findErrorOption(cause)
+                const problem =
+                  error._tag === "Some" ? error.value : new Unavailable({ detail: "The subscription failed." })
+                respond(session, {
+                  _tag: "Exit",
+                  requestId: request.id,
+                  exit: { _tag: "Failure", cause: [{ _tag: "Fail", error: encodeUnavailable(problem) }] }
+                })
+              })
+            )
+          )
+        )
       }
 
       const acknowledge = (session: Session.Session, request: RequestEncoded) => {
@@ -166,31 +188,34 @@ export class Gateway extends Context.Service<
         }
       }
 
-      const mayPass = (session: Session.Session, now: number): boolean => {
+      const mayPass = (session: Session.Session, now: number, messages: number): boolean => {
         const second = Math.floor(now / 1000)
         if (session.second !== second) {
           session.second = second
           session.messages = 0
         }
-        session.messages += 1
+        session.messages += messages
         return session.messages <= settings.maxMessagesPerSecond
       }
 
       const clock = yield* Clock.Clock
       const onMessage = (socket: UwsSocket<Session.Session>, message: string | ArrayBuffer) => {
         const session = socket.data
-        if (!mayPass(session, clock.currentTimeMillisUnsafe())) {
-          return Session.close(session, CloseReason.tooManyMessages, `at most ${settings.maxMessagesPerSecond}`)
-        }
+        const now = clock.currentTimeMillisUnsafe()
+        const flood = () =>
+          Session.close(session, CloseReason.tooManyMessages, `at most ${settings.maxMessagesPerSecond}`)
+        if (!mayPass(session, now, 1)) return flood()
         if (typeof message !== "string") return refuse(session, "only text frames")
         const messages = ClientMessage.parse(message)
         if (Result.isFailure(messages)) return refuse(session, messages.failure)
+        if (messages.success.length > 1 && !mayPass(session, now, messages.success.length - 1)) return flood()
         for (const one of messages.success) handle(session, one)
       }
 
       const profiles = new Set<string>()
       const rememberProfile = (identity: Identity) => {
-        if (identity.name === undefined && identity.email === undefined && identity.picture === undefined) return Effect.void
+        if (identity.name === undefined && identity.email === undefined && identity.picture === undefined)
+          return Effect.void
         const profile = {
           userId: identity.userId,
           name: identity.name ?? null,
@@ -252,7 +277,7 @@ export class Gateway extends Context.Service<
       sessions.onReattach((session) => {
         const subscription = session.subscription
         if (subscription === undefined) return
-        subscription.live = false
+        Session.suspend(subscription)
         subscription.fiber?.interruptUnsafe()
         subscription.fiber = fork(subscriber.again(session, subscription))
       })

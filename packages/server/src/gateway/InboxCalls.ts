@@ -2,7 +2,7 @@
  * The calls of `InboxRpcs` that go through the RPC server: everything but the subscription and its acknowledgements.
  */
 import { DateTime, Effect, Layer, Option } from "effect"
-import type { Rpc} from "effect/rpc";
+import type { Rpc } from "effect/rpc"
 import { RpcSerialization, RpcServer } from "effect/rpc"
 import type { Identity } from "@beckon/domain/Identity"
 import { InboxRpcs } from "@beckon/domain/InboxRpcs"
@@ -31,7 +31,10 @@ const layerHandlers = Calls.toLayer(
     const preferences = yield* PreferenceStore
     const verifier = yield* TokenVerifier
 
-    const asCaller = <A, E>(client: Rpc.ServerClient, body: (identity: Identity) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    const asCaller = <A, E>(
+      client: Rpc.ServerClient,
+      body: (identity: Identity) => Effect.Effect<A, E>
+    ): Effect.Effect<A, E> =>
       Effect.suspend(() => {
         const session = sessions.byClientId(client.id)
         return session === undefined ? Effect.interrupt : body(session.identity)
@@ -59,7 +62,10 @@ const layerHandlers = Calls.toLayer(
       RefreshToken: ({ token }, { client }) =>
         asCaller(client, (identity) =>
           Effect.gen(function* () {
-            const fresh = yield* Effect.mapError(verifier.verify(token), ({ reason }) => new Unauthorized({ detail: reason }))
+            const fresh = yield* Effect.mapError(
+              verifier.verify(token),
+              ({ reason }) => new Unauthorized({ detail: reason })
+            )
             if (fresh.userId !== identity.userId || fresh.tenantId !== identity.tenantId) {
               return yield* new Forbidden({ detail: "token: it is another user's" })
             }

@@ -23,11 +23,17 @@ export interface Subscription {
   readonly chunkStart: string
   /** Where the client is; absent until a fresh start is complete. */
   position: Position | undefined
+  /** Whether the client has its `CaughtUp`: a new attachment is then none of its business. */
+  begun: boolean
   /** False while the past is being written; what comes meanwhile waits in `pending`. */
   live: boolean
   pending: Array<OutFrame>
   pendingBytes: number
   fiber: Fiber.Fiber<void> | undefined
+  /** What its mailbox calls it now; another one with each attachment, so that what is late for an earlier one is known. */
+  attachment: SessionId | undefined
+  /** The node whose mailbox it is attached to. */
+  owner: string | undefined
 }
 
 export interface Session {
@@ -50,10 +56,13 @@ export const makeSubscription = (requestId: string | number, position: Position 
   requestId,
   chunkStart: `{"_tag":"Chunk","requestId":${JSON.stringify(requestId)},"values":[`,
   position,
+  begun: false,
   live: false,
   pending: [],
   pendingBytes: 0,
-  fiber: undefined
+  fiber: undefined,
+  attachment: undefined,
+  owner: undefined
 })
 
 /** Ends a session for a reason that the client understands. */
@@ -102,21 +111,38 @@ const advance = (subscription: Subscription, position: Position, frame: OutFrame
 const isNews = (subscription: Subscription, frame: OutFrame): boolean =>
   frame.seq === undefined || subscription.position === undefined || frame.seq > subscription.position.seq
 
-/** Writes frames of what is happening now. Those that the client has already, after a new attachment, are left out. */
-export const writeLive = (session: Session, frames: ReadonlyArray<OutFrame>, settings: GatewaySettingsShape): void => {
+/** Whether something that the client does not have lies between its position and these frames. */
+const hasGap = ({ position }: Subscription, frames: ReadonlyArray<OutFrame>): boolean => {
+  const seq = frames.find((frame) => frame.seq !== undefined)?.seq
+  return seq !== undefined && position !== undefined && seq > position.seq + 1
+}
+
+/**
+ * Writes frames of what is happening now. Those that the client has already, after a new attachment, are left out. False
+ * when something is missing before them: nothing is written, and the session has to attach again.
+ */
+export const writeLive = (session: Session, frames: ReadonlyArray<OutFrame>, settings: GatewaySettingsShape): boolean => {
   const subscription = session.subscription
-  if (subscription === undefined) return
+  if (subscription === undefined) return true
   if (!subscription.live) {
     for (const frame of frames) {
       subscription.pending.push(frame)
       subscription.pendingBytes += frame.json.length
     }
     if (subscription.pendingBytes > settings.maxBufferedBytes) close(session, CloseReason.slowConsumer)
-    return
+    return true
   }
+  if (hasGap(subscription, frames)) return false
   const first = frames[0]
   if (first !== undefined && isNews(subscription, first)) sendChunks(session, subscription, frames, settings)
-  else sendChunks(session, subscription, frames.filter((frame) => isNews(subscription, frame)), settings)
+  else
+    sendChunks(
+      session,
+      subscription,
+      frames.filter((frame) => isNews(subscription, frame)),
+      settings
+    )
+  return true
 }
 
 /** Writes frames of the past, or of the subscription itself. */
@@ -127,11 +153,19 @@ export const writeNow = (
   settings: GatewaySettingsShape
 ): void => sendChunks(session, subscription, frames, settings)
 
-/** From now on frames go straight to the socket; those that waited go first. */
-export const goLive = (session: Session, subscription: Subscription, settings: GatewaySettingsShape): void => {
+/** The mailbox has forgotten the session; what waited comes again with the new attachment. */
+export const suspend = (subscription: Subscription): void => {
+  subscription.live = false
+  subscription.pending = []
+  subscription.pendingBytes = 0
+}
+
+/** From now on frames go straight to the socket; those that waited go first. False as with `writeLive`. */
+export const goLive = (session: Session, subscription: Subscription, settings: GatewaySettingsShape): boolean => {
   const waiting = subscription.pending
   subscription.pending = []
   subscription.pendingBytes = 0
   subscription.live = true
-  if (waiting.length > 0) writeLive(session, waiting, settings)
+  subscription.begun = true
+  return waiting.length === 0 || writeLive(session, waiting, settings)
 }

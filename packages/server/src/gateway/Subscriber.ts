@@ -8,7 +8,7 @@
  */
 import { Effect, Schedule } from "effect"
 import * as CloseReason from "@beckon/domain/CloseReason"
-import type { GatewayId } from "@beckon/domain/Identifiers"
+import type { GatewayId, SessionId } from "@beckon/domain/Identifiers"
 import * as InboxFrame from "@beckon/domain/InboxFrame"
 import type { Position } from "@beckon/domain/Position"
 import type { Unavailable } from "@beckon/domain/Problem"
@@ -25,20 +25,34 @@ export interface Subscriber {
   readonly again: (session: Session.Session, subscription: Session.Subscription) => Effect.Effect<void>
 }
 
-export const make = (gatewayId: GatewayId, mailboxes: Mailboxes["Service"], settings: GatewaySettingsShape): Subscriber => {
+/** What the gateway keeps of attachments. */
+export interface Attachments {
+  /** A new name for the subscription at its mailbox; the earlier one is forgotten. */
+  readonly next: (session: Session.Session, subscription: Session.Subscription) => SessionId
+  /** The subscription is attached to a mailbox on this node. */
+  readonly ownedBy: (subscription: Session.Subscription, node: string) => void
+}
+
+export const make = (
+  gatewayId: GatewayId,
+  mailboxes: Mailboxes["Service"],
+  settings: GatewaySettingsShape,
+  attachments: Attachments
+): Subscriber => {
   const untilDrained = (session: Session.Session): Effect.Effect<void> =>
     Effect.suspend(() =>
       session.socket === undefined || session.socket.bufferedAmount() < settings.pacedBytes
         ? Effect.void
         : Effect.callback<void>((resume) => {
-            session.onDrain = () => {
+            const onDrain = () => {
               if (session.socket === undefined || session.socket.bufferedAmount() < settings.pacedBytes) {
                 session.onDrain = undefined
                 resume(Effect.void)
               }
             }
+            session.onDrain = onDrain
             return Effect.sync(() => {
-              session.onDrain = undefined
+              if (session.onDrain === onDrain) session.onDrain = undefined
             })
           })
     )
@@ -78,13 +92,15 @@ export const make = (gatewayId: GatewayId, mailboxes: Mailboxes["Service"], sett
   ) {
     let told = announced
     let position: Position | undefined = subscription.position
+    const sessionId = attachments.next(session, subscription)
     while (true) {
       const reply: AttachReply = yield* mailboxes.attach({
         key: session.key,
         gatewayId,
-        sessionId: session.id,
+        sessionId,
         ...(position === undefined ? {} : { position })
       })
+      attachments.ownedBy(subscription, reply.node)
       if (!told || !reply.recovered) announce(session, subscription, reply)
       const quiet = told && reply.recovered && !reply.more
       told = true
@@ -98,16 +114,22 @@ export const make = (gatewayId: GatewayId, mailboxes: Mailboxes["Service"], sett
         const json = InboxFrame.encode({ _tag: "CaughtUp", position: reply.head })
         Session.writeNow(session, subscription, [{ json }], settings)
       }
-      Session.goLive(session, subscription, settings)
-      return
+      if (Session.goLive(session, subscription, settings)) return
+      // What waited does not follow on what was read: read again.
+      Session.suspend(subscription)
+      position = subscription.position
     }
   })
 
   return {
     begin: (session, subscription) => catchUp(session, subscription, false),
     again: (session, subscription) =>
-      Effect.suspend(() => catchUp(session, subscription, subscription.position !== undefined)).pipe(
-        Effect.retry(Schedule.exponential("100 millis").pipe(Schedule.jittered, Schedule.upTo({ duration: "30 seconds" }))),
+      Effect.suspend(() =>
+        catchUp(session, subscription, subscription.begun && subscription.position !== undefined)
+      ).pipe(
+        Effect.retry(
+          Schedule.exponential("100 millis").pipe(Schedule.jittered, Schedule.upTo({ duration: "30 seconds" }))
+        ),
         Effect.catch(() => Effect.sync(() => Session.close(session, CloseReason.mailboxMoved)))
       )
   }

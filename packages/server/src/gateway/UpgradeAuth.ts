@@ -35,7 +35,9 @@ export const authenticate = Effect.fnUntraced(function* (
 ): Effect.fn.Return<{ readonly identity: Identity; readonly subprotocol?: string }, UpgradeRefused> {
   const token = tokenOf(request)
   if (token === undefined) {
-    return yield* unauthorized(`token: send "Authorization: Bearer <token>", or offer the subprotocols "${subprotocol}" and "bearer.<token>"`)
+    return yield* unauthorized(
+      `token: send "Authorization: Bearer <token>", or offer the subprotocols "${subprotocol}" and "bearer.<token>"`
+    )
   }
   const offered = request.subprotocols
   if (offered.length > 0 && !offered.includes(subprotocol)) {

@@ -1,9 +1,10 @@
 /**
  * The opaque cursors of lists: what the last row of a page was, in base64url.
  */
-import { Result } from "effect"
+import { Result, Schema } from "effect"
 import { decodeString, encode } from "effect/encoding/Base64Url"
 import { Unprocessable } from "@beckon/domain/Problem"
+import { identifierOf } from "@beckon/domain/Text"
 
 const refused = Result.fail(new Unprocessable({ detail: "cursor: not a cursor that this list gave" }))
 
@@ -19,11 +20,14 @@ export const toSeq = (cursor: string): Result.Result<number, Unprocessable> =>
     }
   })
 
+const isId = Schema.is(identifierOf(64))
+
 /** A cursor after the thing with this id. */
 export const ofId = (id: string): string => encode(`i:${id}`)
 
+/** The id is one of at most 64 characters. */
 export const toId = (cursor: string): Result.Result<string, Unprocessable> =>
   Result.match(decodeString(cursor), {
     onFailure: () => refused,
-    onSuccess: (text) => (text.startsWith("i:") && text.length > 2 ? Result.succeed(text.slice(2)) : refused)
+    onSuccess: (text) => (text.startsWith("i:") && isId(text.slice(2)) ? Result.succeed(text.slice(2)) : refused)
   })

@@ -73,7 +73,12 @@ export class Inbox extends Context.Service<
         const unread = yield* Effect.catch(store.unreadCount(key), storeToProblem)
         const items = rows.slice(0, limit)
         const last = items.at(-1)
-        return { items, unread, limit, nextCursor: rows.length > limit && last !== undefined ? Cursor.ofSeq(last.seq) : null }
+        return {
+          items,
+          unread,
+          limit,
+          nextCursor: rows.length > limit && last !== undefined ? Cursor.ofSeq(last.seq) : null
+        }
       })
 
       const get = Effect.fn("Inbox.get")(function* (key: MailboxKey, id: NotificationId) {

@@ -31,11 +31,12 @@ export class EventIngest extends Context.Service<
   EventIngest,
   {
     /** Answers, in order, when the notifications of all events are saved. A known event answers what it made before. */
-    readonly ingest: (tenantId: TenantId, events: ReadonlyArray<Event>) => Effect.Effect<ReadonlyArray<Ingested>, Unavailable>
+    readonly ingest: (
+      tenantId: TenantId,
+      events: ReadonlyArray<Event>
+    ) => Effect.Effect<ReadonlyArray<Ingested>, Unavailable>
     /** The same for records of a topic; those that do not decode become dead letters. */
-    readonly ingestRecords: (
-      records: ReadonlyArray<EventRecord>
-    ) => Effect.Effect<void, Unavailable | StoreUnavailable>
+    readonly ingestRecords: (records: ReadonlyArray<EventRecord>) => Effect.Effect<void, Unavailable | StoreUnavailable>
   }
 >()("@beckon/server/ingest/EventIngest") {
   static readonly layer = Layer.effect(
@@ -72,7 +73,9 @@ export class EventIngest extends Context.Service<
           }
           const failure = Option.orElse(Exit.findErrorOption(event), () => Exit.findErrorOption(tenant))
           const reason = Option.isSome(failure) ? failure.value.message : "The record does not decode"
-          yield* Effect.logWarning("A record became a dead letter").pipe(Effect.annotateLogs({ topic: record.topic, reason }))
+          yield* Effect.logWarning("A record became a dead letter").pipe(
+            Effect.annotateLogs({ topic: record.topic, reason })
+          )
           yield* deadLetters.add(record, reason)
         }
         if (drafts.length > 0) yield* mailboxes.deliver(drafts)

@@ -36,7 +36,9 @@ export class OutboxRelay extends Context.Service<
 
       const publishWithRetry = publishAll.pipe(
         Effect.tapError((error) => Effect.logWarning("The outbox could not be published; it tries again", error)),
-        Effect.retry(Schedule.min([Schedule.jittered(Schedule.exponential("100 millis")), Schedule.spaced("10 seconds")]))
+        Effect.retry(
+          Schedule.min([Schedule.jittered(Schedule.exponential("100 millis")), Schedule.spaced("10 seconds")])
+        )
       )
 
       const round = Effect.gen(function* () {

@@ -66,12 +66,7 @@ const layerApi = Layer.mergeAll(
   HttpApiScalar.layer(BeckonApi, { path: "/docs", scalar: { withDefaultFonts: false } }),
   Pages.layer
 ).pipe(
-  Layer.provide([
-    MeHandlers.layer,
-    SenderHandlers.layer,
-    FriendshipHandlers.layer,
-    SystemHandlers.layer
-  ]),
+  Layer.provide([MeHandlers.layer, SenderHandlers.layer, FriendshipHandlers.layer, SystemHandlers.layer]),
   Layer.provide([AuthorizationLive.layer, HttpApiMiddleware.layerProblemDetails({ includeDetails: true })])
 )
 
@@ -87,7 +82,10 @@ const layerDevTokens = Layer.unwrap(
 )
 
 /** HTTP, WebSocket and pages on one port. Needs the configuration and the stores. */
-export const layer = Layer.mergeAll(HttpRouter.serve(layerApi, { disableLogger: true, disableListenLog: true }), InboxCalls.layer).pipe(
+export const layer = Layer.mergeAll(
+  HttpRouter.serve(layerApi, { disableLogger: true, disableListenLog: true }),
+  InboxCalls.layer
+).pipe(
   Layer.provideMerge(UwsHttpServer.layer()),
   Layer.provideMerge(Gateway.layer),
   Layer.provideMerge(layerServices),

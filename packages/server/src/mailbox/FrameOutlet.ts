@@ -7,6 +7,7 @@
  * that is gone loses the frames; its clients come back with their positions.
  */
 import { Context } from "effect"
+import type { Effect } from "effect"
 import type { GatewayId, SessionId } from "@beckon/domain/Identifiers"
 import type { MailboxKey } from "@beckon/domain/MailboxKey"
 
@@ -21,6 +22,8 @@ export interface OutFrame {
 export class FrameOutlet extends Context.Service<
   FrameOutlet,
   {
+    /** Opens the way to a gateway, before a session of it is registered. */
+    readonly prepare: (gatewayId: GatewayId) => Effect.Effect<void>
     readonly write: (
       key: MailboxKey,
       gatewayId: GatewayId,

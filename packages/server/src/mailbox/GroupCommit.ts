@@ -60,9 +60,8 @@ export class GroupCommit extends Context.Service<
       const commit = Effect.fnUntraced(function* (submissions: ReadonlyArray<Submission>) {
         const now = yield* DateTime.now
         const known = yield* duplicatesOf(submissions, now)
-        const committed = submissions.map(
-          ({ drafts, key, state }): Committed =>
-            MailboxState.accept(state, drafts, known.get(MailboxKey.toString(key)) ?? noDuplicates, now, nextId)
+        const committed = submissions.map(({ drafts, key, state }): Committed =>
+          MailboxState.accept(state, drafts, known.get(MailboxKey.toString(key)) ?? noDuplicates, now, nextId)
         )
         const rows = committed.flatMap(([, acceptance]) => acceptance.rows)
         if (rows.length > 0) yield* store.append(rows)
@@ -98,9 +97,7 @@ export class GroupCommit extends Context.Service<
         concurrency: settings.commitConcurrency,
         step: (submissions) =>
           Effect.catchCause(commit(submissions), (cause) =>
-            submissions.length === 1
-              ? Effect.succeed([Exit.failCause(cause)])
-              : commitOneByOne(submissions)
+            submissions.length === 1 ? Effect.succeed([Exit.failCause(cause)]) : commitOneByOne(submissions)
           )
       })
     })

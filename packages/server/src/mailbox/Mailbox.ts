@@ -31,6 +31,8 @@ export interface Dependencies {
   readonly load: Batcher<MailboxKey, MailboxState.MailboxState, StoreUnavailable>
   readonly outlet: FrameOutlet["Service"]
   readonly settings: MailboxSettingsShape
+  /** The address of this node among the others. */
+  readonly node: string
 }
 
 /** Called once with the outcome; must not throw. */
@@ -46,6 +48,7 @@ export type Command =
       readonly done: Done<AttachReply>
     }
   | { readonly _tag: "Change"; readonly request: StateRequest; readonly done: Done<Change> }
+  | { readonly _tag: "Detach"; readonly sessionId: SessionId; readonly done: Done<void> }
 
 type Deliver = Extract<Command, { _tag: "Deliver" }>
 
@@ -76,12 +79,12 @@ const unavailable = (detail: string) => new Unavailable({ detail })
 
 const fail = (command: Command, error: Unavailable) => command.done(Exit.fail(error))
 
+/** Whether something runs or waits. */
+export const isBusy = (mailbox: Mailbox): boolean => mailbox.inFlight.length > 0 || Queue.sizeUnsafe(mailbox.queue) > 0
+
 /** Whether the mailbox may be put away: nothing waits, nothing runs, nobody listens. */
 export const isIdle = (mailbox: Mailbox, now: number, idleAfter: number): boolean =>
-  mailbox.sessions.size === 0 &&
-  mailbox.inFlight.length === 0 &&
-  Queue.sizeUnsafe(mailbox.queue) === 0 &&
-  now - mailbox.lastUsed >= idleAfter
+  mailbox.sessions.size === 0 && !isBusy(mailbox) && now - mailbox.lastUsed >= idleAfter
 
 /** Forgets the state and makes every session attach again. */
 const reset = (mailbox: Mailbox, outlet: FrameOutlet["Service"]) => {
@@ -111,7 +114,8 @@ const loadState = Effect.fnUntraced(function* (mailbox: Mailbox, deps: Dependenc
 const conflictRetries = 3
 
 const deliver = Effect.fnUntraced(function* (mailbox: Mailbox, commands: ReadonlyArray<Deliver>, deps: Dependencies) {
-  const drafts = commands.length === 1 && commands[0] !== undefined ? commands[0].drafts : commands.flatMap((one) => one.drafts)
+  const drafts =
+    commands.length === 1 && commands[0] !== undefined ? commands[0].drafts : commands.flatMap((one) => one.drafts)
   for (let attempt = 0; ; attempt++) {
     const state = yield* loadState(mailbox, deps)
     const exit = yield* Effect.exit(deps.commit.submit({ key: mailbox.key, state, drafts }))
@@ -154,7 +158,7 @@ const attach = Effect.fnUntraced(function* (
     for (const row of rows) frames.push(notificationFrame(row, state.unread))
     const last = rows.at(-1)
     if (rows.length === settings.resumePage && last !== undefined && last.seq < state.seq) {
-      return command.done(Exit.succeed({ recovered, head, unread: state.unread, frames, more: true }))
+      return command.done(Exit.succeed({ recovered, head, unread: state.unread, frames, more: true, node: deps.node }))
     }
   }
   if (plan._tag === "Recover" && plan.afterRev !== undefined && plan.afterRev < state.rev) {
@@ -169,7 +173,12 @@ const attach = Effect.fnUntraced(function* (
         const isLast = from + chunk >= changes.length
         const rev = isLast ? state.rev : plan.afterRev
         frames.push({
-          json: InboxFrame.encode({ _tag: "Changed", rev, unread: state.unread, changes: changes.slice(from, from + chunk) }),
+          json: InboxFrame.encode({
+            _tag: "Changed",
+            rev,
+            unread: state.unread,
+            changes: changes.slice(from, from + chunk)
+          }),
           rev
         })
       }
@@ -182,7 +191,7 @@ const attach = Effect.fnUntraced(function* (
     }
   }
   mailbox.sessions.set(command.sessionId, command.gatewayId)
-  command.done(Exit.succeed({ recovered, head, unread: state.unread, frames, more: false }))
+  command.done(Exit.succeed({ recovered, head, unread: state.unread, frames, more: false, node: deps.node }))
 })
 
 const change = Effect.fnUntraced(function* (
@@ -193,21 +202,26 @@ const change = Effect.fnUntraced(function* (
   const state = yield* loadState(mailbox, deps)
   const now = yield* DateTime.now
   const request = command.request
+  // An acknowledgement may have come while the store worked.
+  const changed = (rev: number, unread: number) => {
+    mailbox.state = { ...(mailbox.state ?? state), rev, unread }
+  }
   if (request._tag === "SetAllRead") {
-    const { changed, rev, unread } = yield* deps.store.setAllRead(mailbox.key, state.seq, now)
-    mailbox.state = { ...state, rev, unread }
-    if (changed > 0) {
+    const { changed: count, rev, unread } = yield* deps.store.setAllRead(mailbox.key, state.seq, now)
+    changed(rev, unread)
+    if (count > 0) {
       const json = InboxFrame.encode({ _tag: "AllRead", rev, unread, upToSeq: state.seq, readAt: now })
       push(mailbox, deps.outlet, [{ json, rev }])
     }
-    return command.done(Exit.succeed({ changed, unread }))
+    return command.done(Exit.succeed({ changed: count, unread }))
   }
   const { changes, rev, unread } =
     request._tag === "SetRead"
       ? yield* deps.store.setRead(mailbox.key, request.ids, request.read, now)
       : yield* deps.store.remove(mailbox.key, request.ids, now)
-  mailbox.state = { ...state, rev, unread }
-  if (changes.length > 0) push(mailbox, deps.outlet, [{ json: InboxFrame.encode({ _tag: "Changed", rev, unread, changes }), rev }])
+  changed(rev, unread)
+  if (changes.length > 0)
+    push(mailbox, deps.outlet, [{ json: InboxFrame.encode({ _tag: "Changed", rev, unread, changes }), rev }])
   return command.done(Exit.succeed({ changed: changes.length, unread }))
 })
 
@@ -226,7 +240,7 @@ const answering = <E extends { readonly _tag: string }>(
 const step = Effect.fnUntraced(function* (mailbox: Mailbox, deps: Dependencies) {
   const commands: ReadonlyArray<Command> = yield* Queue.takeAll(mailbox.queue)
   mailbox.inFlight = commands
-  for (let index = 0; index < commands.length; ) {
+  for (let index = 0; index < commands.length;) {
     const command = commands[index]
     if (command === undefined) break
     let end = index + 1
@@ -240,8 +254,11 @@ const step = Effect.fnUntraced(function* (mailbox: Mailbox, deps: Dependencies) 
       yield* answering(deliver(mailbox, deliveries, deps), deliveries)
     } else if (command._tag === "Attach") {
       yield* answering(attach(mailbox, command, deps), [command])
-    } else {
+    } else if (command._tag === "Change") {
       yield* answering(change(mailbox, command, deps), [command])
+    } else {
+      mailbox.sessions.delete(command.sessionId)
+      command.done(Exit.void)
     }
     index = end
     mailbox.inFlight = commands.slice(index)

@@ -41,7 +41,9 @@ export const Attach = Rpc.make("Attach", {
     head: Position,
     unread: Sequence,
     frames: Schema.Array(Frame),
-    more: Schema.Boolean
+    more: Schema.Boolean,
+    /** The node of the mailbox, from which frames will come. */
+    node: Schema.String
   }),
   error: Unavailable
 })

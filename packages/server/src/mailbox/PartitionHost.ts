@@ -1,8 +1,10 @@
 /**
  * Hosts the mailboxes of one partition: finds or wakes the mailbox of a user, hands it the command, puts idle ones away.
  */
-import { Clock, Duration, Effect, Exit, Fiber, Queue, Schedule, Scope } from "effect"
-import { CurrentAddress } from "effect/cluster/Entity"
+import { Cause, Clock, Duration, Effect, Exit, Fiber, Queue, Schedule, Scope } from "effect"
+import { CurrentAddress, CurrentRunnerAddress } from "effect/cluster/Entity"
+import type { RunnerAddress } from "effect/cluster/RunnerAddress"
+import type { SessionId } from "@beckon/domain/Identifiers"
 import type { MailboxKey } from "@beckon/domain/MailboxKey"
 import * as Keys from "@beckon/domain/MailboxKey"
 import * as MailboxState from "@beckon/domain/MailboxState"
@@ -13,11 +15,15 @@ import { FrameOutlet } from "./FrameOutlet.ts"
 import { GroupCommit } from "./GroupCommit.ts"
 import * as Mailbox from "./Mailbox.ts"
 import { MailboxPartition } from "./MailboxProtocol.ts"
+import type { AttachReply } from "./MailboxProtocol.ts"
 import { MailboxSettings } from "./MailboxSettings.ts"
 import { ResidentMailboxes } from "./ResidentMailboxes.ts"
 import { StateLoader } from "./StateLoader.ts"
 
 const full = new Unavailable({ detail: "The mailbox has too many commands waiting; try again." })
+
+/** How a node is named in answers: where the others reach it. */
+export const nodeName = ({ host, port }: RunnerAddress): string => `${host}:${port}`
 
 const makeHost = Effect.gen(function* () {
   const deps: Mailbox.Dependencies = {
@@ -25,7 +31,8 @@ const makeHost = Effect.gen(function* () {
     commit: yield* GroupCommit,
     load: yield* StateLoader,
     outlet: yield* FrameOutlet,
-    settings: yield* MailboxSettings
+    settings: yield* MailboxSettings,
+    node: nodeName(yield* CurrentRunnerAddress)
   }
   const resident = yield* ResidentMailboxes
   const address = yield* CurrentAddress
@@ -95,7 +102,9 @@ const makeHost = Effect.gen(function* () {
     })
   })
 
-  const acknowledge = (positions: ReadonlyArray<{ key: MailboxKey; position: Parameters<typeof MailboxState.acknowledge>[1] }>) =>
+  const acknowledge = (
+    positions: ReadonlyArray<{ key: MailboxKey; position: Parameters<typeof MailboxState.acknowledge>[1] }>
+  ) =>
     Effect.sync(() => {
       for (const { key, position } of positions) {
         const name = Keys.toString(key)
@@ -108,6 +117,15 @@ const makeHost = Effect.gen(function* () {
       }
     })
 
+  /** At once, and again after what waits: the session's own attachment may be among it, and its caller gone. */
+  const detach = (key: MailboxKey, sessionId: SessionId) =>
+    Effect.sync(() => {
+      const mailbox = mailboxes.get(Keys.toString(key))
+      if (mailbox === undefined) return
+      mailbox.sessions.delete(sessionId)
+      if (Mailbox.isBusy(mailbox)) Queue.offerUnsafe(mailbox.queue, { _tag: "Detach", sessionId, done: () => {} })
+    })
+
   const saveAcknowledged = Effect.suspend(() => {
     const changed = [...dirty.values()].flatMap(({ key, state }) =>
       state === undefined ? [] : [{ ...key, seq: state.acknowledged }]
@@ -115,8 +133,10 @@ const makeHost = Effect.gen(function* () {
     dirty.clear()
     return changed.length === 0
       ? Effect.void
-      : Effect.catch(deps.store.saveAcknowledged(changed), (error) =>
-          Effect.logWarning("Acknowledgements were not saved; clients acknowledge again when they come back", error)
+      : Effect.catchCause(deps.store.saveAcknowledged(changed), (cause) =>
+          Cause.hasInterruptsOnly(cause)
+            ? Effect.void
+            : Effect.logWarning("Acknowledgements were not saved; clients acknowledge again when they come back", cause)
         )
   })
 
@@ -132,7 +152,10 @@ const makeHost = Effect.gen(function* () {
 
   yield* Effect.forkScoped(Effect.repeat(saveAcknowledged, Schedule.spaced(deps.settings.acknowledgeEvery)))
   yield* Effect.forkScoped(
-    Effect.repeat(putAway, Schedule.spaced(Duration.max(Duration.seconds(1), Duration.times(deps.settings.idleAfter, 0.5))))
+    Effect.repeat(
+      putAway,
+      Schedule.spaced(Duration.max(Duration.seconds(1), Duration.times(deps.settings.idleAfter, 0.5)))
+    )
   )
   yield* Scope.addFinalizer(
     scope,
@@ -146,14 +169,17 @@ const makeHost = Effect.gen(function* () {
   return MailboxPartition.of({
     Deliver: ({ payload }) => deliver(payload.drafts),
     Attach: ({ payload }) =>
-      ask(payload.key, (done) => ({
-        _tag: "Attach",
-        gatewayId: payload.gatewayId,
-        sessionId: payload.sessionId,
-        position: payload.position,
-        done
-      })),
-    Detach: ({ payload }) => Effect.sync(() => void mailboxes.get(Keys.toString(payload.key))?.sessions.delete(payload.sessionId)),
+      Effect.andThen(
+        deps.outlet.prepare(payload.gatewayId),
+        ask<AttachReply>(payload.key, (done) => ({
+          _tag: "Attach",
+          gatewayId: payload.gatewayId,
+          sessionId: payload.sessionId,
+          position: payload.position,
+          done
+        }))
+      ),
+    Detach: ({ payload }) => detach(payload.key, payload.sessionId),
     Acknowledge: ({ payload }) => acknowledge(payload.positions),
     ChangeState: ({ payload }) => ask(payload.key, (done) => ({ _tag: "Change", request: payload.request, done }))
   })

@@ -59,7 +59,8 @@ const layerRecorder = Layer.effectContext(
     const reattached = yield* Queue.unbounded<SessionId>()
     return Context.make(Recorder, { framesOf: (id) => frames.get(id) ?? [], reattached }).pipe(
       Context.add(FrameOutlet, {
-        write: (_key, _gatewayId, sessionId, written) => {
+        prepare: () => Effect.void,
+      write: (_key, _gatewayId, sessionId, written) => {
           const ofSession = frames.get(sessionId) ?? []
           frames.set(sessionId, ofSession)
           ofSession.push(...written)

@@ -22,7 +22,7 @@ const calls = fc.array(
 describe("Mailboxes.deliver", () => {
   it.live("gives every user one order, the same on all of his sessions, whatever comes at once", () =>
     Effect.forEach(
-      fc.sample(calls, { numRuns: 25, seed: 20260131 }),
+      fc.sample(calls, { numRuns: 12, seed: 20260131 }),
       (plan) =>
         Effect.gen(function* () {
           const mailboxes = yield* Mailboxes
@@ -75,12 +75,12 @@ describe("Mailboxes.deliver", () => {
   it.live("answers in the order of the drafts, over all partitions", () =>
     Effect.gen(function* () {
       const mailboxes = yield* Mailboxes
-      const users = Array.from({ length: 500 }, (_, index) => `user-${index % 300}`)
+      const users = Array.from({ length: 500 }, (_, index) => `user-${index % 400}`)
       assert.strictEqual(new Set(users.map((user) => partitionOf(keyOf(user)))).size, 64)
       const answers = yield* mailboxes.deliver(users.map((user) => draft(user)))
       assert.deepStrictEqual(
         answers.map(({ seq }) => seq),
-        users.map((_, index) => (index < 300 ? 1 : 2))
+        users.map((_, index) => (index < 400 ? 1 : 2))
       )
       assert.deepStrictEqual(yield* mailboxes.deliver([]), [])
     }).pipe(Effect.provide(layer()))
@@ -121,7 +121,7 @@ describe("Mailboxes.attach", () => {
     Effect.gen(function* () {
       const { head } = yield* attach("ada", "s")
       yield* filled(35)
-      for (const [seq, pages] of [[0, 4], [5, 4], [15, 3], [25, 1], [30, 1], [35, 1]] as const) {
+      for (const [seq, pages] of [[0, 4], [5, 3], [14, 3], [15, 2], [25, 1], [30, 1], [35, 1]] as const) {
         const reply = yield* attach("ada", "t", { epoch: head.epoch, seq })
         assert.isTrue(reply.recovered)
         assert.deepStrictEqual(seqsOf(reply.frames), dense(35 - seq, seq + 1))

@@ -145,17 +145,21 @@ describe("a mailbox with too much waiting", () => {
     const gate = Latch.makeUnsafe(false)
     const busy = Deferred.makeUnsafe<void>()
     return Effect.gen(function* () {
-      const first = yield* Effect.forkChild(deliver("ada"))
+      const first = yield* Effect.forkChild(seqOf("ada"))
       yield* Deferred.await(busy)
-      const waiting = yield* Effect.forkChild(
-        Effect.forEach(Array.from({ length: 12 }), () => Effect.exit(deliver("ada")), { concurrency: "unbounded" })
+      const exits = yield* Queue.unbounded<Exit.Exit<number | undefined, Unavailable>>()
+      yield* Effect.forEach(
+        Array.from({ length: 12 }),
+        () => Effect.forkChild(Effect.flatMap(Effect.exit(seqOf("ada")), (exit) => Queue.offer(exits, exit)))
       )
-      const refused = yield* failureOf(deliver("ada"))
-      assert.strictEqual(refused, "The mailbox has too many commands waiting; try again.")
+      for (let refused = 0; refused < 4; refused++) {
+        const error = Exit.findErrorOption(yield* Queue.take(exits))
+        assert.strictEqual(Option.getOrUndefined(error)?.detail, "The mailbox has too many commands waiting; try again.")
+      }
       yield* gate.open
-      yield* Fiber.join(first)
-      const exits = yield* Fiber.join(waiting)
-      assert.strictEqual(exits.filter(Exit.isSuccess).length, 8)
+      assert.strictEqual(yield* Fiber.join(first), 1)
+      const done = yield* Effect.forEach(Array.from({ length: 8 }), () => Queue.take(exits))
+      assert.deepStrictEqual(done, [2, 3, 4, 5, 6, 7, 8, 9].map((seq) => Exit.succeed(seq)))
       assert.strictEqual(yield* seqOf("ada"), 10)
     }).pipe(
       Effect.provide(
