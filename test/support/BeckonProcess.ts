@@ -10,12 +10,14 @@
  * **Gotchas**
  *
  * Each `start` without `dataDir` gets a fresh folder, whose first start takes seconds; give the same `dataDir` to start again
- * on the same data.
+ * on the same data. To start again on the same port, take it from `freePort` for the first start too: a port that the
+ * binding itself chose is not free for about a minute after connections were closed on it.
  */
 import { Deferred, Effect, Option, Schema } from "effect"
 import type { Scope } from "effect"
 import { spawn as spawnNode } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
+import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import { fileURLToPath } from "node:url"
@@ -25,7 +27,9 @@ export const mainFile = path.join(workspace, "packages/server/src/main.ts")
 
 /** Names that configure Beckon, or make the output differ between machines. */
 const isOurs = (name: string): boolean =>
-  /^(BECKON_.*|DATABASE_URL|PORT|HOST|DRAIN_TIMEOUT|REDIS_URL|KAFKA_.*|FORCE_COLOR|NO_COLOR|NODE_OPTIONS|VITEST.*)$/.test(name)
+  /^(BECKON_.*|DATABASE_URL|PORT|HOST|DRAIN_TIMEOUT|REDIS_URL|KAFKA_.*|FORCE_COLOR|NO_COLOR|NODE_OPTIONS|VITEST.*)$/.test(
+    name
+  )
 
 export interface ProcessExit {
   /** Null when a signal ended it. */
@@ -82,6 +86,16 @@ export const temporaryFolder: Effect.Effect<string, never, Scope.Scope> = Effect
   Effect.sync(() => mkdtempSync(path.join(tmpdir(), "beckon-test-"))),
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
 )
+
+/** A port on 127.0.0.1 that nothing listened on a moment ago. */
+export const freePort: Effect.Effect<number> = Effect.callback((resume) => {
+  const probe = createServer()
+  probe.listen(0, "127.0.0.1", () => {
+    const address = probe.address()
+    const port = typeof address === "object" && address !== null ? address.port : 0
+    probe.close(() => resume(Effect.succeed(port)))
+  })
+})
 
 interface Waiter {
   readonly from: "stdout" | "stderr"

@@ -47,4 +47,5 @@ export const fromClaims = (claims: Claims): Identity => ({
 })
 
 /** Whether the caller may send to other users of its tenant. */
-export const maySend = (identity: Identity): boolean => identity.roles.includes("service") || identity.roles.includes("admin")
+export const maySend = (identity: Identity): boolean =>
+  identity.roles.includes("service") || identity.roles.includes("admin")

@@ -12,7 +12,15 @@ import { Rpc, RpcGroup } from "effect/rpc"
 import { Device, DeviceToken } from "./Device.ts"
 import { NotificationId, UserId } from "./Identifiers.ts"
 import { InboxFrame } from "./InboxFrame.ts"
-import { Accepted, limits, Notification, NotificationData, NotificationType, Priority, PushPolicy } from "./Notification.ts"
+import {
+  Accepted,
+  limits,
+  Notification,
+  NotificationData,
+  NotificationType,
+  Priority,
+  PushPolicy
+} from "./Notification.ts"
 import { Position, Sequence } from "./Position.ts"
 import { Preferences } from "./Preferences.ts"
 import { Forbidden, NotFound, TooManyRequests, Unauthorized, Unavailable, Unprocessable } from "./Problem.ts"

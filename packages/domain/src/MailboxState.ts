@@ -49,7 +49,8 @@ export const accept = (
   const fresh = new Map<string, Known>()
   let seq = state.seq
   for (const draft of drafts) {
-    const earlier = draft.dedupeKey === undefined ? undefined : (known.get(draft.dedupeKey) ?? fresh.get(draft.dedupeKey))
+    const earlier =
+      draft.dedupeKey === undefined ? undefined : (known.get(draft.dedupeKey) ?? fresh.get(draft.dedupeKey))
     if (earlier !== undefined) {
       answers.push({ notificationId: earlier.notificationId, seq: earlier.seq, duplicate: true })
       continue
@@ -75,7 +76,10 @@ export const accept = (
       source: draft.source ?? null
     })
   }
-  return [{ ...state, seq, unread: state.unread + rows.length }, { answers, rows }]
+  return [
+    { ...state, seq, unread: state.unread + rows.length },
+    { answers, rows }
+  ]
 }
 
 /** What a client that comes with `position` gets. */

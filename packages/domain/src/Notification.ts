@@ -43,7 +43,9 @@ const isStorable = (value: Schema.Json, depth: number): boolean => {
   if (typeof value !== "object" || value === null) return true
   return (
     depth > 0 &&
-    Object.entries(value).every(([name, item]: [string, Schema.Json]) => isStorableText(name) && isStorable(item, depth - 1))
+    Object.entries(value).every(
+      ([name, item]: [string, Schema.Json]) => isStorableText(name) && isStorable(item, depth - 1)
+    )
   )
 }
 

@@ -15,9 +15,12 @@ const isStorable = Schema.makeFilter<string>(isStorableText, {
   expected: "text without NUL and without lone surrogates"
 })
 
-const isPrintable = Schema.makeFilter<string>((value) => /^[^\u0000-\u001f\u007f]+$/.test(value) && value.isWellFormed(), {
-  expected: "an id without control characters"
-})
+const isPrintable = Schema.makeFilter<string>(
+  (value) => /^[^\u0000-\u001f\u007f]+$/.test(value) && value.isWellFormed(),
+  {
+    expected: "an id without control characters"
+  }
+)
 
 /** Text of 0 to `maxLength` UTF-16 code units. */
 export const textOf = (maxLength: number) => Schema.String.check(Schema.isMaxLength(maxLength), isStorable)

@@ -27,7 +27,9 @@ describe("CloseReason", () => {
   })
 
   it("splits its own codes at 4500", () => {
-    fc.assert(fc.property(fc.integer({ min: 4000, max: 4999 }), (code) => CloseReason.mayReconnect(code) === code < 4500))
+    fc.assert(
+      fc.property(fc.integer({ min: 4000, max: 4999 }), (code) => CloseReason.mayReconnect(code) === code < 4500)
+    )
   })
 
   it("gives reasons that a close frame can carry, each with a code of its own", () => {

@@ -26,10 +26,12 @@ const outcome = (result: Result.Result<Friendship.Friendship, RuleBroken>) =>
 
 describe("Friendship.send", () => {
   it("starts a pending request", () => {
-    assert.deepStrictEqual(
-      Result.getOrThrow(Friendship.send(request, undefined, now)),
-      { ...request, status: "PENDING", createdAt: now, respondedAt: null }
-    )
+    assert.deepStrictEqual(Result.getOrThrow(Friendship.send(request, undefined, now)), {
+      ...request,
+      status: "PENDING",
+      createdAt: now,
+      respondedAt: null
+    })
   })
 
   it("goes to somebody else", () => {
@@ -54,17 +56,28 @@ describe("Friendship.respond", () => {
     for (const accept of [true, false]) {
       const answered = accept ? "ACCEPTED" : "REJECTED"
       const open = status === "PENDING"
-      assert.strictEqual(outcome(Friendship.respond(friendship(status), bob, accept, now)), open ? answered : "only-once")
-      assert.strictEqual(outcome(Friendship.respond(friendship(status), ada, accept, now)), "only-the-recipient-responds")
-      assert.strictEqual(outcome(Friendship.respond(friendship(status), eve, accept, now)), "only-the-recipient-responds")
+      assert.strictEqual(
+        outcome(Friendship.respond(friendship(status), bob, accept, now)),
+        open ? answered : "only-once"
+      )
+      assert.strictEqual(
+        outcome(Friendship.respond(friendship(status), ada, accept, now)),
+        "only-the-recipient-responds"
+      )
+      assert.strictEqual(
+        outcome(Friendship.respond(friendship(status), eve, accept, now)),
+        "only-the-recipient-responds"
+      )
     }
   })
 
   it("keeps who and when it was sent, and says when it was answered", () => {
-    assert.deepStrictEqual(
-      Result.getOrThrow(Friendship.respond(friendship("PENDING"), bob, true, now)),
-      { ...request, status: "ACCEPTED", createdAt: then, respondedAt: now }
-    )
+    assert.deepStrictEqual(Result.getOrThrow(Friendship.respond(friendship("PENDING"), bob, true, now)), {
+      ...request,
+      status: "ACCEPTED",
+      createdAt: then,
+      respondedAt: now
+    })
   })
 })
 

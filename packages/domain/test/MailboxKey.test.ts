@@ -25,7 +25,10 @@ describe("MailboxKey.partitionOf", () => {
     ["numbers", (index: number) => ["default", String(index)] as const],
     ["padded names", (index: number) => ["default", `user-${String(index).padStart(8, "0")}`] as const],
     ["many tenants", (index: number) => [`tenant-${index % 1_000}`, `u${Math.floor(index / 1_000)}`] as const],
-    ["UUIDs that differ in their end", (index: number) => ["acme", `0198c000-0000-7000-8000-${index.toString(16).padStart(12, "0")}`] as const]
+    [
+      "UUIDs that differ in their end",
+      (index: number) => ["acme", `0198c000-0000-7000-8000-${index.toString(16).padStart(12, "0")}`] as const
+    ]
   ])("spreads users over all partitions within 15 %%: %s", (_, nameOf) => {
     const counts = spread(nameOf)
     assert.strictEqual(counts.length, 64)
@@ -35,17 +38,24 @@ describe("MailboxKey.partitionOf", () => {
 
   it("never changes: another partition would lose a user's place", () => {
     assert.deepStrictEqual(
-      [keyOf("default", "1"), keyOf("default", "ada"), keyOf("acme", "ada"), keyOf("t", "ünïcødé")].map(MailboxKey.partitionOf),
+      [keyOf("default", "1"), keyOf("default", "ada"), keyOf("acme", "ada"), keyOf("t", "ünïcødé")].map(
+        MailboxKey.partitionOf
+      ),
       [2, 33, 52, 59]
     )
   })
 
   it("keeps keys apart that read the same when glued together", () => {
-    const id = fc.string({ minLength: 1, maxLength: 20 }).filter((text) => /^[^\u0000-\u001f\u007f]+$/.test(text) && text.isWellFormed())
+    const id = fc
+      .string({ minLength: 1, maxLength: 20 })
+      .filter((text) => /^[^\u0000-\u001f\u007f]+$/.test(text) && text.isWellFormed())
     fc.assert(
       fc.property(id, id, id, id, (tenant, user, otherTenant, otherUser) => {
         const same = tenant === otherTenant && user === otherUser
-        assert.strictEqual(MailboxKey.toString(keyOf(tenant, user)) === MailboxKey.toString(keyOf(otherTenant, otherUser)), same)
+        assert.strictEqual(
+          MailboxKey.toString(keyOf(tenant, user)) === MailboxKey.toString(keyOf(otherTenant, otherUser)),
+          same
+        )
       })
     )
     assert.notStrictEqual(MailboxKey.toString(keyOf("ab", "c")), MailboxKey.toString(keyOf("a", "bc")))

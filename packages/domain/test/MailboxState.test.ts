@@ -64,7 +64,8 @@ describe("MailboxState.accept", () => {
             made.map(({ answer, draft }) => [answer.notificationId, answer.seq, draft?.title]),
             rows.map(({ id, seq, title }) => [id, seq, title])
           )
-          for (const row of rows) if (row.dedupeKey !== null) known.set(row.dedupeKey, { notificationId: row.id, seq: row.seq })
+          for (const row of rows)
+            if (row.dedupeKey !== null) known.set(row.dedupeKey, { notificationId: row.id, seq: row.seq })
           state = next
         }
       })
@@ -79,7 +80,13 @@ describe("MailboxState.accept", () => {
         const first = new Map<string, string>()
         let state = start
         for (const batch of all) {
-          const [next, { answers, rows }] = MailboxState.accept(state, batch.map((key) => draftWith(key)), known, now, nextId)
+          const [next, { answers, rows }] = MailboxState.accept(
+            state,
+            batch.map((key) => draftWith(key)),
+            known,
+            now,
+            nextId
+          )
           batch.forEach((key, index) => {
             const answer = answers[index]
             if (answer === undefined) return assert.fail("an answer is missing")
@@ -104,14 +111,36 @@ describe("MailboxState.accept", () => {
     const start = { epoch: "e", seq: 4, floor: 0, rev: 0, unread: 2, acknowledged: 0 }
     const [, { rows }] = MailboxState.accept(start, [draft, draftWith(undefined)], new Map(), now, counter())
     assert.deepStrictEqual(rows, [
-      { ...draft, id: NotificationId.make("n-1"), seq: 5, createdAt: now, readAt: null, push: "never", dedupeKey: "k", source: "test" },
-      { ...draftWith(undefined), id: NotificationId.make("n-2"), seq: 6, createdAt: now, readAt: null, push: "fallback", dedupeKey: null, source: null }
+      {
+        ...draft,
+        id: NotificationId.make("n-1"),
+        seq: 5,
+        createdAt: now,
+        readAt: null,
+        push: "never",
+        dedupeKey: "k",
+        source: "test"
+      },
+      {
+        ...draftWith(undefined),
+        id: NotificationId.make("n-2"),
+        seq: 6,
+        createdAt: now,
+        readAt: null,
+        push: "fallback",
+        dedupeKey: null,
+        source: null
+      }
     ])
   })
 })
 
 const positions: fc.Arbitrary<Position> = fc
-  .record({ epoch: fc.constantFrom("e", "e", "e", "other"), seq: fc.nat(1_100), rev: fc.option(fc.nat(1_100), { nil: undefined }) })
+  .record({
+    epoch: fc.constantFrom("e", "e", "e", "other"),
+    seq: fc.nat(1_100),
+    rev: fc.option(fc.nat(1_100), { nil: undefined })
+  })
   .map(({ epoch, rev, seq }) => ({ epoch, seq, ...(rev === undefined ? {} : { rev }) }))
 
 describe("MailboxState.resume", () => {

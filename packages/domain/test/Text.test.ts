@@ -57,7 +57,7 @@ describe("SourceId", () => {
   it("reads integers and strings as the same string", () => {
     fc.assert(fc.property(fc.maxSafeInteger(), (id) => assert.deepStrictEqual(decode(id), decode(String(id)))))
     for (const bad of [1.5, Number.NaN, 2 ** 53, "", null, true, {}, "x".repeat(129), "a\u0000"]) {
-      assert.strictEqual(decode(bad)._tag, "Failure", String(bad))
+      assert.strictEqual(decode(bad)._tag, "Failure", JSON.stringify(bad))
     }
   })
 
@@ -91,7 +91,17 @@ describe("NotificationData", () => {
   })
 
   it("refuses what is not a JSON object", () => {
-    for (const bad of [null, [], "text", 1, { a: undefined }, { a: Number.NaN }, { a: Infinity }, { a: 1n }, { a: () => 1 }]) {
+    for (const bad of [
+      null,
+      [],
+      "text",
+      1,
+      { a: undefined },
+      { a: Number.NaN },
+      { a: Infinity },
+      { a: 1n },
+      { a: () => 1 }
+    ]) {
       assert.isFalse(isData(bad))
     }
   })

@@ -2,7 +2,6 @@
 /**
  * The program. Everything that it does is a command of `cli/Beckon.ts`.
  */
-// oxlint-disable-next-line import/no-unassigned-import -- It switches the compiler on, before any schema is compiled.
 import "effect/schema/SchemaJITCompiler/enable"
 import { NodeServices } from "@effect/platform-node"
 import { Cause, Console, Effect, Layer, Runtime } from "effect"

@@ -18,7 +18,11 @@ const textOf = (value: unknown): string | undefined => (typeof value === "string
 const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null ? { ...value } : {}
 
-const call = async (path: string, token: string | undefined, body?: unknown): Promise<Readonly<Record<string, unknown>>> => {
+const call = async (
+  path: string,
+  token: string | undefined,
+  body?: unknown
+): Promise<Readonly<Record<string, unknown>>> => {
   const response = await fetch(path, {
     method: body === undefined ? "GET" : "POST",
     headers: {
@@ -69,6 +73,6 @@ export const sendAsService = (token: string, userId: string, message: string) =>
   call("/api/v1/services/notifications/send", token, {
     user_id: userId,
     type: "demo_message",
-    title: "A message from your backend",
+    title: "From your backend",
     message
   })

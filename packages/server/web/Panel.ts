@@ -98,7 +98,8 @@ export const mount = (root: HTMLElement, { newPair, onSend, other, person }: Pan
     arrived: ({ message, title }) => {
       // The time is until the person can see it, so it is shown first.
       if (expectedSince !== undefined) render()
-      const tookMillis = expectedSince === undefined ? undefined : Math.max(1, Math.round(performance.now() - expectedSince))
+      const tookMillis =
+        expectedSince === undefined ? undefined : Math.max(1, Math.round(performance.now() - expectedSince))
       expectedSince = undefined
       toasts.show({ title, message, tookMillis })
     },
@@ -160,20 +161,24 @@ export const mount = (root: HTMLElement, { newPair, onSend, other, person }: Pan
     readAll.disabled = !isLive || state.unread === 0
     befriend.disabled = !isLive
     empty.hidden = state.items.size > 0
+    // Without a control to tab to, the list itself must be reachable, or nobody could scroll it by keyboard.
+    list.tabIndex = isLive ? -1 : 0
     older.hidden = !state.hasOlder
     older.disabled = !isLive
     setText(seq, `Position ${state.seq ?? "–"}`)
     const caughtUp = state.missed > 0 ? `, ${state.missed} caught up` : ""
     setText(recovery, state.recovery === "none" ? "" : `· ${recoveryTexts[state.recovery]}${caughtUp}`)
     renderList(state)
-    if (state.status === "closed") tell(`The connection is closed: ${state.reason ?? "no reason given"}. Reload to connect again.`)
+    if (state.status === "closed")
+      tell(`The connection is closed: ${state.reason ?? "no reason given"}. Reload to connect again.`)
   }
 
   befriend.addEventListener("click", () => {
     tell(undefined)
     onSend()
     Api.sendFriendRequest(feed.token(), person.id, other.id).catch((error: unknown) => {
-      if (error instanceof Api.Refused && error.status === 409) tell(`Nothing sent. The server says “${error.message}”.`, true)
+      if (error instanceof Api.Refused && error.status === 409)
+        tell(`Nothing sent. The server says “${error.message}”.`, true)
       else failed(error)
     })
   })

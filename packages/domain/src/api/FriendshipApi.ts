@@ -31,7 +31,8 @@ export class FriendshipApi extends HttpApiGroup.make("friendships")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Send a friend request",
-        description: "The requester is the caller, or anyone when the caller is a service. Not to yourself; no second pending request."
+        description:
+          "The requester is the caller, or anyone when the caller is a service. Not to yourself; no second pending request."
       })
     ),
     HttpApiEndpoint.post("respond", "/respond", {
@@ -56,7 +57,9 @@ export class FriendshipApi extends HttpApiGroup.make("friendships")
     HttpApiEndpoint.get("list", "/", {
       query: {
         status: Schema.optionalKey(FriendshipStatus),
-        limit: Schema.optionalKey(Schema.NumberFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: 100 }))),
+        limit: Schema.optionalKey(
+          Schema.NumberFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: 100 }))
+        ),
         cursor: Schema.optionalKey(Cursor)
       },
       success: Schema.Struct({

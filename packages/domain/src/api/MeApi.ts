@@ -52,7 +52,10 @@ export class MeApi extends HttpApiGroup.make("me")
       success: ChangeBody,
       error: Unavailable
     }).annotateMerge(
-      OpenApi.annotations({ summary: "Mark notifications read: up to 500 ids, or all", description: "Ids of others are passed over." })
+      OpenApi.annotations({
+        summary: "Mark notifications read: up to 500 ids, or all",
+        description: "Ids of others are passed over."
+      })
     ),
     HttpApiEndpoint.post("markUnread", "/notifications/unread", {
       payload: Schema.Struct({ ids: Ids }),

@@ -35,7 +35,8 @@ export const FriendRequestEvent = Schema.Struct({
 })
 export type FriendRequestEvent = typeof FriendRequestEvent.Type
 
-const nameOf = (name: string | null | undefined, id: string): string => (name === undefined || name === null || name === "" ? id : name)
+const nameOf = (name: string | null | undefined, id: string): string =>
+  name === undefined || name === null || name === "" ? id : name
 
 const texts = (event: FriendRequestEvent): Pick<Draft, "userId" | "type" | "priority" | "title" | "message"> => {
   switch (event.eventType) {
@@ -68,20 +69,20 @@ const texts = (event: FriendRequestEvent): Pick<Draft, "userId" | "type" | "prio
 
 /** The table of R0. The event's own `notificationPriority` is data; the table's priority decides. */
 export const toDrafts = (tenantId: TenantId, event: FriendRequestEvent): ReadonlyArray<Draft> => [
-    {
-      ...texts(event),
-      tenantId,
-      data: {
-        friendshipId: event.friendshipId,
-        friendshipStatus: event.friendshipStatus,
-        requesterId: event.requesterId,
-        requesterName: nameOf(event.requesterName, event.requesterId),
-        requesterImage: event.requesterImage ?? null,
-        recipientId: event.recipientId,
-        recipientName: nameOf(event.recipientName, event.recipientId),
-        recipientImage: event.recipientImage ?? null
-      },
-      dedupeKey: `friend-request:${event.eventId}`,
-      source: topic
-    }
-  ]
+  {
+    ...texts(event),
+    tenantId,
+    data: {
+      friendshipId: event.friendshipId,
+      friendshipStatus: event.friendshipStatus,
+      requesterId: event.requesterId,
+      requesterName: nameOf(event.requesterName, event.requesterId),
+      requesterImage: event.requesterImage ?? null,
+      recipientId: event.recipientId,
+      recipientName: nameOf(event.recipientName, event.recipientId),
+      recipientImage: event.recipientImage ?? null
+    },
+    dedupeKey: `friend-request:${event.eventId}`,
+    source: topic
+  }
+]

@@ -86,9 +86,7 @@ export const toDrafts = (tenantId: TenantId, event: OrderEvent): ReadonlyArray<D
     ...(event.driverId === undefined || event.driverId === null ? {} : { driverId: event.driverId })
   }
   if (event.eventType !== "order_created") {
-    return [
-      { ...common, ...customerText({ ...event, eventType: event.eventType }), userId: event.customerId, data }
-    ]
+    return [{ ...common, ...customerText({ ...event, eventType: event.eventType }), userId: event.customerId, data }]
   }
   return (event.nearbyDrivers ?? []).map(({ distanceKm, driverId }) => ({
     ...common,

@@ -3,7 +3,8 @@
  */
 import { DateTime, Schema, SchemaGetter } from "effect"
 
-const form = /^(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)(?:([Zz])|([+-]\d{2})(?::?(\d{2}))?)?)?$/
+const form =
+  /^(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)(?:([Zz])|([+-]\d{2})(?::?(\d{2}))?)?)?$/
 
 /** The one spelling that every JavaScript engine reads alike (ECMA-262, section 21.4.1.32). */
 const normalize = (text: string): string =>

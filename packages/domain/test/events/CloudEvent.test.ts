@@ -27,14 +27,20 @@ describe("a CloudEvent in structured mode", () => {
     assert.strictEqual(toDrafts(tenantId, decode({ ...envelope, data }))[0]?.dedupeKey, "order:ce-1")
   })
 
-  it.each(["order_delivered", "com.example.order_delivered", "urn:example/v1/order_delivered"])("understands the type %s", (type) => {
-    assert.strictEqual(decode({ ...envelope, type, data }).eventType, "order_delivered")
-  })
+  it.each(["order_delivered", "com.example.order_delivered", "urn:example/v1/order_delivered"])(
+    "understands the type %s",
+    (type) => {
+      assert.strictEqual(decode({ ...envelope, type, data }).eventType, "order_delivered")
+    }
+  )
 
   it("leaves what the event inside says itself", () => {
     const inside = { ...data, eventId: "inner", eventType: "order_cancelled", timestamp: "2026-02-01T00:00:00" }
     const event = decode({ ...envelope, data: inside })
-    assert.deepStrictEqual([event.eventId, event.eventType, event.timestamp.toJSON()], ["inner", "order_cancelled", "2026-02-01T00:00:00.000Z"])
+    assert.deepStrictEqual(
+      [event.eventId, event.eventType, event.timestamp.toJSON()],
+      ["inner", "order_cancelled", "2026-02-01T00:00:00.000Z"]
+    )
   })
 
   it("carries friend requests too", () => {

@@ -30,27 +30,63 @@ const source = {
 }
 
 const table = [
-  ["FRIEND_REQUEST_SENT", "PENDING", "2", "FRIEND_REQUEST_RECEIVED", "medium", "New Friend Request", "Ada sent you a friend request"],
-  ["FRIEND_REQUEST_ACCEPTED", "ACCEPTED", "1", "FRIEND_REQUEST_ACCEPTED", "medium", "Friend Request Accepted", "Bob accepted your friend request!"],
-  ["FRIEND_REQUEST_REJECTED", "REJECTED", "1", "FRIEND_REQUEST_REJECTED", "low", "Friend Request Declined", "Your friend request was declined"]
+  [
+    "FRIEND_REQUEST_SENT",
+    "PENDING",
+    "2",
+    "FRIEND_REQUEST_RECEIVED",
+    "medium",
+    "New Friend Request",
+    "Ada sent you a friend request"
+  ],
+  [
+    "FRIEND_REQUEST_ACCEPTED",
+    "ACCEPTED",
+    "1",
+    "FRIEND_REQUEST_ACCEPTED",
+    "medium",
+    "Friend Request Accepted",
+    "Bob accepted your friend request!"
+  ],
+  [
+    "FRIEND_REQUEST_REJECTED",
+    "REJECTED",
+    "1",
+    "FRIEND_REQUEST_REJECTED",
+    "low",
+    "Friend Request Declined",
+    "Your friend request was declined"
+  ]
 ] as const
 
 describe("a friend-request event", () => {
-  it.each(table)("%s (%s) becomes one notification of R0's table", (eventType, friendshipStatus, userId, type, priority, title, message) => {
-    const [draft, ...more] = toDrafts(tenantId, decode({ ...source, eventType, friendshipStatus }))
-    assert.deepStrictEqual(more, [])
-    assert.deepInclude(draft ?? {}, { tenantId, userId, type, priority, title, message, dedupeKey: "friend-request:5f2a", source: "friend-request-events" })
-    assert.deepStrictEqual(draft?.data, {
-      friendshipId: "77",
-      friendshipStatus,
-      requesterId: "1",
-      requesterName: "Ada",
-      requesterImage: "https://example.com/ada.png",
-      recipientId: "2",
-      recipientName: "Bob",
-      recipientImage: null
-    })
-  })
+  it.each(table)(
+    "%s (%s) becomes one notification of R0's table",
+    (eventType, friendshipStatus, userId, type, priority, title, message) => {
+      const [draft, ...more] = toDrafts(tenantId, decode({ ...source, eventType, friendshipStatus }))
+      assert.deepStrictEqual(more, [])
+      assert.deepInclude(draft ?? {}, {
+        tenantId,
+        userId,
+        type,
+        priority,
+        title,
+        message,
+        dedupeKey: "friend-request:5f2a",
+        source: "friend-request-events"
+      })
+      assert.deepStrictEqual(draft?.data, {
+        friendshipId: "77",
+        friendshipStatus,
+        requesterId: "1",
+        requesterName: "Ada",
+        requesterImage: "https://example.com/ada.png",
+        recipientId: "2",
+        recipientName: "Bob",
+        recipientImage: null
+      })
+    }
+  )
 
   it.each([1, 2, 3])("keeps the table's priority whatever the event's own is (%i)", (notificationPriority) => {
     for (const [eventType, , , , priority] of table) {
@@ -62,7 +98,10 @@ describe("a friend-request event", () => {
   it("means the same with integer and with string ids", () => {
     const asStrings = { ...source, friendshipId: "77", requesterId: "1", recipientId: "2" }
     assert.deepStrictEqual(decode(source), decode(asStrings))
-    assert.deepStrictEqual(toDrafts(tenantId, decode({ ...source, eventId: 9 })), toDrafts(tenantId, decode({ ...source, eventId: "9" })))
+    assert.deepStrictEqual(
+      toDrafts(tenantId, decode({ ...source, eventId: 9 })),
+      toDrafts(tenantId, decode({ ...source, eventId: "9" }))
+    )
   })
 
   it.each([
@@ -86,12 +125,20 @@ describe("a friend-request event", () => {
     }
   })
 
-  it.each(["", "yesterday", "31/01/2026", "2026-13-01T00:00:00", "2026-01-31T25:00:00Z", "1769853600", "+275760-09-13T00:00:00Z", "0000-12-31T00:00:00Z", "9999-12-31T23:59:59-01:00", "Jan 31 2026"])(
-    "refuses %j as a time",
-    (timestamp) => {
-      assert.strictEqual(decodeExit({ ...source, timestamp })._tag, "Failure")
-    }
-  )
+  it.each([
+    "",
+    "yesterday",
+    "31/01/2026",
+    "2026-13-01T00:00:00",
+    "2026-01-31T25:00:00Z",
+    "1769853600",
+    "+275760-09-13T00:00:00Z",
+    "0000-12-31T00:00:00Z",
+    "9999-12-31T23:59:59-01:00",
+    "Jan 31 2026"
+  ])("refuses %j as a time", (timestamp) => {
+    assert.strictEqual(decodeExit({ ...source, timestamp })._tag, "Failure")
+  })
 
   it.each([undefined, null, ""])("names a user by his id when his name is %j", (name) => {
     const { recipientName: _, requesterName: __, ...rest } = source
@@ -125,13 +172,18 @@ describe("a friend-request event", () => {
     assert.deepStrictEqual(Schema.decodeUnknownSync(Schema.fromJsonString(Event))(json), event)
   })
 
-  it.each(["eventId", "eventType", "friendshipId", "requesterId", "recipientId", "friendshipStatus", "timestamp"] as const)(
-    "is refused without %s",
-    (field) => {
-      const { [field]: _, ...rest } = source
-      assert.strictEqual(decodeExit(rest)._tag, "Failure")
-    }
-  )
+  it.each([
+    "eventId",
+    "eventType",
+    "friendshipId",
+    "requesterId",
+    "recipientId",
+    "friendshipStatus",
+    "timestamp"
+  ] as const)("is refused without %s", (field) => {
+    const { [field]: _, ...rest } = source
+    assert.strictEqual(decodeExit(rest)._tag, "Failure")
+  })
 
   it.each([
     { eventType: "FRIEND_REQUEST_CANCELLED" },

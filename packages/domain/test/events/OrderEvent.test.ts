@@ -9,7 +9,13 @@ const decode = Schema.decodeUnknownSync(Event)
 const decodeExit = Schema.decodeUnknownExit(Event)
 const tenantId = TenantId.make("acme")
 
-const source = { eventId: "e1", eventType: "order_created", orderId: 42, customerId: 7, timestamp: "2026-01-31T10:00:00Z" }
+const source = {
+  eventId: "e1",
+  eventType: "order_created",
+  orderId: 42,
+  customerId: 7,
+  timestamp: "2026-01-31T10:00:00Z"
+}
 
 describe("a new order", () => {
   it("calls each nearby driver, with the distance", () => {
@@ -25,11 +31,35 @@ describe("a new order", () => {
       })
     )
     assert.deepStrictEqual(
-      drafts.map(({ message, priority, title, type, userId }) => ({ message, priority, title, type, userId: String(userId) })),
+      drafts.map(({ message, priority, title, type, userId }) => ({
+        message,
+        priority,
+        title,
+        type,
+        userId: String(userId)
+      })),
       [
-        { message: "Order #42 is 2.4km away. Accept now!", priority: "high", title: "New Order", type: "order_created", userId: "1" },
-        { message: "Order #42 is 3km away. Accept now!", priority: "high", title: "New Order", type: "order_created", userId: "d2" },
-        { message: "Order #42 is 0km away. Accept now!", priority: "high", title: "New Order", type: "order_created", userId: "3" }
+        {
+          message: "Order #42 is 2.4km away. Accept now!",
+          priority: "high",
+          title: "New Order",
+          type: "order_created",
+          userId: "1"
+        },
+        {
+          message: "Order #42 is 3km away. Accept now!",
+          priority: "high",
+          title: "New Order",
+          type: "order_created",
+          userId: "d2"
+        },
+        {
+          message: "Order #42 is 0km away. Accept now!",
+          priority: "high",
+          title: "New Order",
+          type: "order_created",
+          userId: "3"
+        }
       ]
     )
     assert.deepStrictEqual(drafts[0]?.data, { orderId: "42", customerId: "7", distanceKm: 2.44 })
@@ -62,10 +92,24 @@ describe("a change of an order", () => {
     ["driver_nearby", "Driver Nearby", "Dan is about to arrive with your order #42", "high"],
     ["payment_received", "Payment Received", "We received the payment for your order #42", "low"]
   ])("%s tells the customer", (eventType, title, message, priority) => {
-    const event = decode({ ...source, eventType, driverId: 9, driverName: "Dan", nearbyDrivers: [{ driverId: 1, distanceKm: 1 }] })
+    const event = decode({
+      ...source,
+      eventType,
+      driverId: 9,
+      driverName: "Dan",
+      nearbyDrivers: [{ driverId: 1, distanceKm: 1 }]
+    })
     const [draft, ...more] = toDrafts(tenantId, event)
     assert.deepStrictEqual(more, [])
-    assert.deepInclude(draft ?? {}, { type: eventType, userId: "7", title, message, priority, dedupeKey: "order:e1", source: "order-events" })
+    assert.deepInclude(draft ?? {}, {
+      type: eventType,
+      userId: "7",
+      title,
+      message,
+      priority,
+      dedupeKey: "order:e1",
+      source: "order-events"
+    })
     assert.deepStrictEqual(draft?.data, { orderId: "42", customerId: "7", driverId: "9" })
     assert.isTrue(Schema.is(Draft)(draft))
   })

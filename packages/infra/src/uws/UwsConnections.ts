@@ -33,7 +33,7 @@ export class UwsConnections {
   }
 
   /** The registry, with the fiber that checks deadlines until the scope closes. */
-  static readonly make: Effect.Effect<UwsConnections, never, Scope.Scope> = Effect.gen(function*() {
+  static readonly make: Effect.Effect<UwsConnections, never, Scope.Scope> = Effect.gen(function* () {
     const run = Effect.runForkWith(yield* Effect.context<Scope.Scope>())
     const connections = new UwsConnections(yield* Clock.Clock, (what, cause) => {
       run(Effect.logError(`${what} failed`, cause))

@@ -124,8 +124,10 @@ export class Exchange implements OpenRequest {
    * binding; one of unknown length could go on for ever.
    */
   get closes(): boolean {
-    return this.host.connections.draining ||
+    return (
+      this.host.connections.draining ||
       (this.body !== undefined && !this.body.complete && this.headers["content-length"] === undefined)
+    )
   }
 
   /**
@@ -190,7 +192,10 @@ export class Exchange implements OpenRequest {
     this.headWritten = true
     const details = problemDetails(problem)
     if (this.body === undefined || this.body.complete) {
-      endWithProblem(this.res, problem.status, details, { headers: problem.headers, close: this.host.connections.draining })
+      endWithProblem(this.res, problem.status, details, {
+        headers: problem.headers,
+        close: this.host.connections.draining
+      })
       return this.finish()
     }
     // Closing at once with unread bytes resets the connection and the client loses the answer: it is sent without its
@@ -219,18 +224,26 @@ export class Exchange implements OpenRequest {
         this.bodyMillis += now - Math.max(this.startedAt, this.lastCheck)
       }
       if (this.bodyMillis >= Duration.toMillis(limits.bodyTimeout)) {
-        this.answerProblem({
-          status: 408,
-          detail: "The request body did not arrive in time.",
-          limit: { name: "bodyTimeoutMillis", value: Duration.toMillis(limits.bodyTimeout) }
-        }, "TimedOut")
+        this.answerProblem(
+          {
+            status: 408,
+            detail: "The request body did not arrive in time.",
+            limit: { name: "bodyTimeoutMillis", value: Duration.toMillis(limits.bodyTimeout) }
+          },
+          "TimedOut"
+        )
         this.onCut?.("limit")
         return
       }
     }
     this.lastCheck = now
     const { handlerTimeout } = limits
-    if (handlerTimeout !== undefined && !this.responding && !this.headWritten && now - this.startedAt >= Duration.toMillis(handlerTimeout)) {
+    if (
+      handlerTimeout !== undefined &&
+      !this.responding &&
+      !this.headWritten &&
+      now - this.startedAt >= Duration.toMillis(handlerTimeout)
+    ) {
       this.answerProblem({
         status: 503,
         detail: "The request took too long to handle.",

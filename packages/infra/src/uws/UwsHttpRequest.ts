@@ -67,8 +67,10 @@ export class UwsHttpRequest extends Inspectable.Class implements HttpServerReque
   }
 
   get remoteAddress(): Option.Option<string> {
-    return this.overrides.remoteAddress ??
+    return (
+      this.overrides.remoteAddress ??
       (this.source.remoteAddress === "" ? Option.none() : Option.some(this.source.remoteAddress))
+    )
   }
 
   get peerAddress(): Option.Option<string> {
@@ -76,7 +78,7 @@ export class UwsHttpRequest extends Inspectable.Class implements HttpServerReque
   }
 
   get cookies(): Record.ReadonlyRecord<string, string> {
-    return this.cachedCookies ??= Cookies.parseHeader(this.headers["cookie"] ?? "")
+    return (this.cachedCookies ??= Cookies.parseHeader(this.headers["cookie"] ?? ""))
   }
 
   modify(options: Overrides): UwsHttpRequest {
@@ -108,16 +110,17 @@ export class UwsHttpRequest extends Inspectable.Class implements HttpServerReque
   get json(): Effect.Effect<Schema.Json, HttpServerError> {
     return Effect.flatMap(this.text, (text) =>
       Effect.try({
-        try: (): Schema.Json => text === "" ? null : JSON.parse(text),
-        catch: (cause) => new HttpServerError({ reason: new RequestParseError({ request: this, reason: "Parse", cause }) })
-      }))
+        try: (): Schema.Json => (text === "" ? null : JSON.parse(text)),
+        catch: (cause) =>
+          new HttpServerError({ reason: new RequestParseError({ request: this, reason: "Parse", cause }) })
+      })
+    )
   }
 
   get urlParamsBody(): Effect.Effect<UrlParams.UrlParams, HttpServerError> {
     // A leading "?" is form data; URLSearchParams would drop it as a query prefix.
-    return Effect.map(
-      this.arrayBuffer,
-      (bytes) => UrlParams.fromInput(new URLSearchParams(formDecoder.decode(bytes).replace(/^\?/, "%3F")))
+    return Effect.map(this.arrayBuffer, (bytes) =>
+      UrlParams.fromInput(new URLSearchParams(formDecoder.decode(bytes).replace(/^\?/, "%3F")))
     )
   }
 
@@ -135,14 +138,15 @@ export class UwsHttpRequest extends Inspectable.Class implements HttpServerReque
             ? "BodyTooLarge"
             : "InternalError",
           cause
-        )),
+        )
+      ),
       Multipart.makeChannel(this.headers)
     )
   }
 
   get multipart(): PersistedMultipart {
     // `cached` builds a closure and runs nothing, so that a synchronous run cannot fail or wait.
-    return this.cachedMultipart ??= Effect.runSync(Effect.cached(Multipart.toPersisted(this.multipartStream)))
+    return (this.cachedMultipart ??= Effect.runSync(Effect.cached(Multipart.toPersisted(this.multipartStream))))
   }
 
   get upgrade(): Effect.Effect<Socket.Socket, HttpServerError> {
@@ -150,7 +154,8 @@ export class UwsHttpRequest extends Inspectable.Class implements HttpServerReque
       new HttpServerError({
         reason: new InternalError({
           request: this,
-          description: "uWebSockets.js cannot upgrade inside an HTTP handler; register the path with UwsServer.websocket"
+          description:
+            "uWebSockets.js cannot upgrade inside an HTTP handler; register the path with UwsServer.websocket"
         })
       })
     )

@@ -37,18 +37,18 @@ export interface UwsHttpServerOptions {
 type HttpApp = Effect.Effect<HttpServerResponse, unknown, HttpServerRequest | Scope.Scope>
 
 /** Starts answering HTTP on the server in context. */
-export const make = Effect.fnUntraced(function*(options: UwsHttpServerOptions = {}) {
+export const make = Effect.fnUntraced(function* (options: UwsHttpServerOptions = {}) {
   const server = yield* UwsServer
   let handle: ((exchange: Exchange) => void) | undefined
   const notServing = (exchange: Exchange): void =>
     exchange.answerProblem({ status: 503, detail: "The server is not ready.", headers: { "retry-after": "1" } })
 
   server.app.any("/*", (res, req) => Exchange.start(server, res, req, (exchange) => (handle ?? notServing)(exchange)))
-  const address = yield* (options.listen === false ? server.address : server.listen)
+  const address = yield* options.listen === false ? server.address : server.listen
 
   return HttpServer.make({
     address,
-    serve: Effect.fnUntraced(function*(httpApp: HttpApp, middleware?: HttpMiddleware.HttpMiddleware) {
+    serve: Effect.fnUntraced(function* (httpApp: HttpApp, middleware?: HttpMiddleware.HttpMiddleware) {
       const serveScope = yield* Effect.scope
       const scope = yield* Scope.fork(serveScope, "parallel")
       const handler = yield* makeHandler(httpApp, scope, middleware)

@@ -99,12 +99,15 @@ export class RequestBody {
     if (this.mode === "stream") return Effect.fail<BodyFailure>("AlreadyRead")
     if (this.mode === "collect") {
       let given = false
-      return Effect.succeed(Effect.suspend((): BodyPull => {
-        if (given) return Cause.done()
-        given = true
-        return Effect.flatMap(this.collect(this.maxBytes), (buffer): BodyPull =>
-          buffer.byteLength === 0 ? Cause.done() : Effect.succeed([new Uint8Array(buffer)]))
-      }))
+      return Effect.succeed(
+        Effect.suspend((): BodyPull => {
+          if (given) return Cause.done()
+          given = true
+          return Effect.flatMap(this.collect(this.maxBytes), (buffer): BodyPull =>
+            buffer.byteLength === 0 ? Cause.done() : Effect.succeed([new Uint8Array(buffer)])
+          )
+        })
+      )
     }
     this.mode = "stream"
     return Effect.succeed(this.pull)
@@ -116,22 +119,28 @@ export class RequestBody {
       if (this.mode === "stream") return Effect.fail<BodyFailure>("AlreadyRead")
       this.mode = "collect"
       this.unpause()
-      return Effect.flatMapEager(this.until(() => this.complete), () =>
-        this.received > maxBytes
-          ? Effect.fail<BodyFailure>("TooLarge")
-          : Effect.succeed(this.collected ??= this.join()))
+      return Effect.flatMapEager(
+        this.until(() => this.complete),
+        () =>
+          this.received > maxBytes
+            ? Effect.fail<BodyFailure>("TooLarge")
+            : Effect.succeed((this.collected ??= this.join()))
+      )
     })
   }
 
   private readonly pull: BodyPull = Effect.suspend(() =>
-    Effect.flatMapEager(this.until(() => this.complete || this.chunks.length > 0), (): BodyPull => {
-      const [first, ...rest] = this.chunks
-      if (first === undefined) return Cause.done()
-      this.chunks = []
-      this.buffered = 0
-      this.unpause()
-      return Effect.succeed([first, ...rest])
-    })
+    Effect.flatMapEager(
+      this.until(() => this.complete || this.chunks.length > 0),
+      (): BodyPull => {
+        const [first, ...rest] = this.chunks
+        if (first === undefined) return Cause.done()
+        this.chunks = []
+        this.buffered = 0
+        this.unpause()
+        return Effect.succeed([first, ...rest])
+      }
+    )
   )
 
   private until(ready: () => boolean): Effect.Effect<void, BodyFailure> {

@@ -16,8 +16,20 @@ export interface RequestHead {
 // RFC 9110 §5.3 lets a recipient join repeated fields with a comma only where the field is a list; Node keeps the first
 // of these as well.
 const single = new Set([
-  "authorization", "content-length", "content-type", "from", "host", "if-modified-since", "if-unmodified-since",
-  "location", "max-forwards", "origin", "proxy-authorization", "referer", "sec-websocket-key", "user-agent"
+  "authorization",
+  "content-length",
+  "content-type",
+  "from",
+  "host",
+  "if-modified-since",
+  "if-unmodified-since",
+  "location",
+  "max-forwards",
+  "origin",
+  "proxy-authorization",
+  "referer",
+  "sec-websocket-key",
+  "user-agent"
 ])
 
 /** Copies the headers of `req`, which is only valid while the native handler runs. */

@@ -20,7 +20,8 @@ export const headOf = (response: HttpServerResponse, bodyLength?: number): Head 
   if (response.status < 200 || response.status > 599) {
     throw new RangeError(`Invalid final response status: ${response.status}`)
   }
-  if (response.statusText !== undefined && !isFieldValue(response.statusText)) throw new TypeError("Invalid status text")
+  if (response.statusText !== undefined && !isFieldValue(response.statusText))
+    throw new TypeError("Invalid status text")
   const fields: Array<readonly [string, string | Uint8Array]> = []
   let length = bodyLength === undefined ? undefined : String(bodyLength)
   let closes = false

@@ -73,26 +73,29 @@ export interface UwsServerOptions {
   readonly shutdownGrace?: Duration.Input | undefined
 }
 
-export class UwsServer extends Context.Service<UwsServer, {
-  /** The native application, for `UwsHttpServer`. */
-  readonly app: TemplatedApp
-  readonly limits: UwsLimits
-  /** Requests and web sockets that are open now. */
-  readonly connections: UwsConnections
-  /** Binds the port and tells where; later calls give the same answer. */
-  readonly listen: Effect.Effect<NetAddress.InetAddress, PortInUse | ListenFailed>
-  /** Where the server listens, or before that where it is told to (port 0 stays 0). */
-  readonly address: Effect.Effect<NetAddress.InetAddress>
-  /** The bound port; `undefined` before `listen`. */
-  readonly port: Effect.Effect<number | undefined>
-  /** Stops listening, closes web sockets, waits for requests in flight at most `shutdownGrace`. Runs once. */
-  readonly shutdown: Effect.Effect<void>
-  /** Takes web sockets on `path` until the scope closes; afterwards the path answers 503. */
-  readonly websocket: <D, R = never>(
-    path: string,
-    options: UwsWebSocketOptions<D, R>
-  ) => Effect.Effect<void, never, R | Scope.Scope>
-}>()("@beckon/infra/uws/UwsServer") {
+export class UwsServer extends Context.Service<
+  UwsServer,
+  {
+    /** The native application, for `UwsHttpServer`. */
+    readonly app: TemplatedApp
+    readonly limits: UwsLimits
+    /** Requests and web sockets that are open now. */
+    readonly connections: UwsConnections
+    /** Binds the port and tells where; later calls give the same answer. */
+    readonly listen: Effect.Effect<NetAddress.InetAddress, PortInUse | ListenFailed>
+    /** Where the server listens, or before that where it is told to (port 0 stays 0). */
+    readonly address: Effect.Effect<NetAddress.InetAddress>
+    /** The bound port; `undefined` before `listen`. */
+    readonly port: Effect.Effect<number | undefined>
+    /** Stops listening, closes web sockets, waits for requests in flight at most `shutdownGrace`. Runs once. */
+    readonly shutdown: Effect.Effect<void>
+    /** Takes web sockets on `path` until the scope closes; afterwards the path answers 503. */
+    readonly websocket: <D, R = never>(
+      path: string,
+      options: UwsWebSocketOptions<D, R>
+    ) => Effect.Effect<void, never, R | Scope.Scope>
+  }
+>()("@beckon/infra/uws/UwsServer") {
   static readonly make = (options: UwsServerOptions): Effect.Effect<UwsServer["Service"], ListenFailed, Scope.Scope> =>
     makeServer(options)
 
@@ -103,7 +106,8 @@ export class UwsServer extends Context.Service<UwsServer, {
   static readonly websocket = <D, R = never>(
     path: string,
     options: UwsWebSocketOptions<D, R>
-  ): Effect.Effect<void, never, UwsServer | R | Scope.Scope> => UwsServer.use((server) => server.websocket(path, options))
+  ): Effect.Effect<void, never, UwsServer | R | Scope.Scope> =>
+    UwsServer.use((server) => server.websocket(path, options))
 }
 
 const limitsOf = (options: UwsServerOptions): UwsLimits => ({
@@ -114,7 +118,7 @@ const limitsOf = (options: UwsServerOptions): UwsLimits => ({
   handlerTimeout: options.handlerTimeout === undefined ? undefined : Duration.fromInputUnsafe(options.handlerTimeout)
 })
 
-const makeServer = Effect.fnUntraced(function*(options: UwsServerOptions) {
+const makeServer = Effect.fnUntraced(function* (options: UwsServerOptions) {
   const host = options.host === "localhost" ? "127.0.0.1" : options.host
   let address = yield* Effect.fromResult(NetAddress.inetAddressFromIpString(host, options.port)).pipe(
     Effect.mapError((cause) => new ListenFailed({ host, port: options.port, cause }))
@@ -127,7 +131,9 @@ const makeServer = Effect.fnUntraced(function*(options: UwsServerOptions) {
 
   const listen = yield* Effect.callback<NetAddress.InetAddress, PortInUse | ListenFailed>((resume) => {
     if (stopped) {
-      return resume(Effect.fail(new ListenFailed({ host, port: options.port, cause: new Error("The server has stopped") })))
+      return resume(
+        Effect.fail(new ListenFailed({ host, port: options.port, cause: new Error("The server has stopped") }))
+      )
     }
     Native.listenExclusive(app, host, options.port, (socket) => {
       if (socket === false) return resume(whyNotBound(host, options.port))
@@ -149,7 +155,12 @@ const makeServer = Effect.fnUntraced(function*(options: UwsServerOptions) {
     Effect.cached
   )
 
-  yield* Effect.addFinalizer(() => Effect.andThen(shutdown, Effect.sync(() => app.close())))
+  yield* Effect.addFinalizer(() =>
+    Effect.andThen(
+      shutdown,
+      Effect.sync(() => app.close())
+    )
+  )
 
   return UwsServer.of({
     app,
@@ -157,7 +168,7 @@ const makeServer = Effect.fnUntraced(function*(options: UwsServerOptions) {
     connections,
     listen,
     address: Effect.sync(() => address),
-    port: Effect.sync(() => listening === undefined ? undefined : address.port),
+    port: Effect.sync(() => (listening === undefined ? undefined : address.port)),
     shutdown,
     websocket: (path, options) => registerWebSocket({ app, limits, connections }, path, options)
   })
@@ -168,9 +179,11 @@ const whyNotBound = (host: string, port: number): Effect.Effect<never, PortInUse
   Effect.callback((resume) => {
     const probe = createServer()
     probe.once("error", (cause: NodeJS.ErrnoException) => {
-      resume(Effect.fail(
-        cause.code === "EADDRINUSE" ? new PortInUse({ host, port }) : new ListenFailed({ host, port, cause })
-      ))
+      resume(
+        Effect.fail(
+          cause.code === "EADDRINUSE" ? new PortInUse({ host, port }) : new ListenFailed({ host, port, cause })
+        )
+      )
     })
     probe.listen({ host, port, exclusive: true }, () => {
       // It was taken a moment ago and is free now.

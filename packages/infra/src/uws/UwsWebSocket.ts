@@ -50,11 +50,9 @@ export class UpgradeRefused extends Schema.TaggedError<UpgradeRefused>()("Upgrad
 
 export interface UwsWebSocketOptions<D, R = never> {
   /** Runs before the upgrade is accepted, and is interrupted when the client goes away. */
-  readonly authenticate: (request: UpgradeRequest) => Effect.Effect<
-    { readonly data: D; readonly subprotocol?: string | undefined },
-    UpgradeRefused,
-    R
-  >
+  readonly authenticate: (
+    request: UpgradeRequest
+  ) => Effect.Effect<{ readonly data: D; readonly subprotocol?: string | undefined }, UpgradeRefused, R>
   readonly open?: ((socket: UwsSocket<D>) => void) | undefined
   /** Text frames come decoded; a binary frame's buffer is only valid while the callback runs. */
   readonly message?: ((socket: UwsSocket<D>, message: string | ArrayBuffer, isBinary: boolean) => void) | undefined
@@ -148,7 +146,7 @@ export const registerWebSocket = <D, R>(
   options: UwsWebSocketOptions<D, R>
 ): Effect.Effect<void, never, R | Scope.Scope> =>
   Effect.contextWith((context: Context.Context<R | Scope.Scope>) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const scope = yield* Scope.fork(Context.get(context, Scope.Scope), "parallel")
       const run = Effect.runForkWith(context)
       const { connections } = host
@@ -163,7 +161,8 @@ export const registerWebSocket = <D, R>(
       connections.routes.add(stop)
       yield* Scope.addFinalizer(scope, Effect.sync(stop))
 
-      const report = (what: string, cause: unknown): void => connections.report(`A web socket's ${what} callback`, cause)
+      const report = (what: string, cause: unknown): void =>
+        connections.report(`A web socket's ${what} callback`, cause)
       const guarded = (what: string, socket: UwsSocket<D>, f: () => void): void => {
         try {
           f()
@@ -188,31 +187,40 @@ export const registerWebSocket = <D, R>(
         }
         const request = upgradeRequest(exchange)
         const fiber = Fiber.runIn(
-          run(Effect.timeoutOrElse(Effect.suspend(() => options.authenticate(request)), {
-            duration: options.authenticateTimeout ?? Duration.seconds(10),
-            orElse: () => Effect.fail(tookTooLong)
-          })),
+          run(
+            Effect.timeoutOrElse(
+              Effect.suspend(() => options.authenticate(request)),
+              {
+                duration: options.authenticateTimeout ?? Duration.seconds(10),
+                orElse: () => Effect.fail(tookTooLong)
+              }
+            )
+          ),
           scope
         )
         exchange.onCut = () => fiber.interruptUnsafe()
-        fiber.addObserver((exit) => exchange.guard(() => {
-          if (exchange.answered) return
-          if (!active) return exchange.answerProblem(stopping)
-          if (Exit.isSuccess(exit)) {
-            if (upgrade === undefined || headers["upgrade"]?.toLowerCase() !== "websocket") {
-              return exchange.answerProblem(upgradeRequired("This address speaks WebSocket; an upgrade would be accepted."))
+        fiber.addObserver((exit) =>
+          exchange.guard(() => {
+            if (exchange.answered) return
+            if (!active) return exchange.answerProblem(stopping)
+            if (Exit.isSuccess(exit)) {
+              if (upgrade === undefined || headers["upgrade"]?.toLowerCase() !== "websocket") {
+                return exchange.answerProblem(
+                  upgradeRequired("This address speaks WebSocket; an upgrade would be accepted.")
+                )
+              }
+              if (headers["sec-websocket-version"] !== "13") {
+                return exchange.answerProblem(upgradeRequired("Only WebSocket version 13 is spoken here."))
+              }
+              return accept(exchange, upgrade, request, exit.value)
             }
-            if (headers["sec-websocket-version"] !== "13") {
-              return exchange.answerProblem(upgradeRequired("Only WebSocket version 13 is spoken here."))
-            }
-            return accept(exchange, upgrade, request, exit.value)
-          }
-          const refused = Cause.findErrorOption(exit.cause)
-          if (refused._tag === "Some") return refuse(exchange, refused.value)
-          if (Cause.hasInterruptsOnly(exit.cause)) return exchange.answerProblem(stopping)
-          report("authenticate", exit.cause)
-          exchange.answerProblem({ status: 500, detail: "The server failed to authenticate the connection." })
-        }))
+            const refused = Cause.findErrorOption(exit.cause)
+            if (refused._tag === "Some") return refuse(exchange, refused.value)
+            if (Cause.hasInterruptsOnly(exit.cause)) return exchange.answerProblem(stopping)
+            report("authenticate", exit.cause)
+            exchange.answerProblem({ status: 500, detail: "The server failed to authenticate the connection." })
+          })
+        )
       }
 
       const accept = (
@@ -224,9 +232,10 @@ export const registerWebSocket = <D, R>(
         const socket = new UwsSocket(accepted.data, exchange.remoteAddress)
         const userData: UserData<D> = { socket }
         // RFC 6455 §4.2.2: the server may only name a subprotocol that the client offered.
-        const subprotocol = accepted.subprotocol !== undefined
-          ? request.subprotocols.find((offered) => offered === accepted.subprotocol)
-          : request.subprotocols.find((offered) => options.subprotocols?.includes(offered))
+        const subprotocol =
+          accepted.subprotocol !== undefined
+            ? request.subprotocols.find((offered) => offered === accepted.subprotocol)
+            : request.subprotocols.find((offered) => options.subprotocols?.includes(offered))
         const { headers, res } = exchange
         exchange.cork(() => {
           // From here the socket is a web socket and the response is gone.
@@ -314,7 +323,9 @@ const upgradeRequest = (exchange: Exchange): UpgradeRequest => {
     query: new URLSearchParams(mark === -1 ? "" : exchange.target.slice(mark + 1)),
     headers: exchange.headers,
     remoteAddress: exchange.remoteAddress,
-    subprotocols: (exchange.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim())
+    subprotocols: (exchange.headers["sec-websocket-protocol"] ?? "")
+      .split(",")
+      .map((name) => name.trim())
       .filter((name) => name !== "")
   }
 }

@@ -18,7 +18,7 @@ export const rawClient = (port: number): Effect.Effect<RawClient, never, Scope.S
       let ended = false
       let listeners: Array<() => void> = []
       const notify = () => {
-        for (const listener of [...listeners]) listener()
+        for (const listener of listeners.slice()) listener()
       }
       const socket = connect(port, "127.0.0.1", () => resume(Effect.succeed(client)))
       socket.setEncoding("latin1")
@@ -57,11 +57,13 @@ export const rawExchange = (
   text: string,
   ready: (received: string) => boolean = () => false
 ): Effect.Effect<string> =>
-  Effect.scoped(Effect.gen(function*() {
-    const client = yield* rawClient(port)
-    client.write(text)
-    return yield* client.until(ready)
-  }))
+  Effect.scoped(
+    Effect.gen(function* () {
+      const client = yield* rawClient(port)
+      client.write(text)
+      return yield* client.until(ready)
+    })
+  )
 
 export const requestHead = (line: string, headers: ReadonlyArray<string> = []): string =>
   [`${line} HTTP/1.1`, "Host: test", ...headers, "", ""].join("\r\n")

@@ -19,18 +19,17 @@ const api = HttpApi.make("api").add(
 
 const handlers = HttpApiBuilder.group(api, "greetings", (group) =>
   group.handle("greet", ({ params, payload }) =>
-    Effect.succeed(new Greeting({ text: `Hello ${params.name}`, times: payload.times }))))
+    Effect.succeed(new Greeting({ text: `Hello ${params.name}`, times: payload.times }))
+  )
+)
 
 const served = HttpRouter.serve(HttpApiBuilder.layer(api).pipe(Layer.provide(handlers)), {
   disableLogger: true,
   disableListenLog: true
-}).pipe(
-  Layer.provideMerge(UwsHttpServer.layer()),
-  Layer.provide(UwsServer.layer({ host: "127.0.0.1", port: 0 }))
-)
+}).pipe(Layer.provideMerge(UwsHttpServer.layer()), Layer.provide(UwsServer.layer({ host: "127.0.0.1", port: 0 })))
 
 it.live("an HttpApi runs on it: typed client, decoding errors, unknown paths", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { address } = yield* HttpServer.HttpServer
     const baseUrl = HttpServer.formatAddress(address)
     const client = yield* HttpApiClient.make(api, { baseUrl })
@@ -41,7 +40,9 @@ it.live("an HttpApi runs on it: typed client, decoding errors, unknown paths", (
         method: "POST",
         signal,
         headers: { "content-type": "application/json" },
-        body: "{\"times\":\"two\"}"
-      }))
+        body: '{"times":"two"}'
+      })
+    )
     expect(wrong.status).toBe(400)
-  }).pipe(Effect.provide([served, FetchHttpClient.layer])))
+  }).pipe(Effect.provide([served, FetchHttpClient.layer]))
+)

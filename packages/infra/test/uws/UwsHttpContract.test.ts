@@ -7,9 +7,9 @@ import { createServer } from "node:http"
 import { httpContract } from "./HttpContract.ts"
 
 describe("UwsHttpServer", () => {
-  httpContract(UwsHttpServer.layer().pipe(
-    Layer.provide(UwsServer.layer({ host: "127.0.0.1", port: 0, maxBodyBytes: 30_000_000 }))
-  ))
+  httpContract(
+    UwsHttpServer.layer().pipe(Layer.provide(UwsServer.layer({ host: "127.0.0.1", port: 0, maxBodyBytes: 30_000_000 })))
+  )
 })
 
 // The same promises hold where effect/http comes from.

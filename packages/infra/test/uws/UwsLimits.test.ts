@@ -15,16 +15,20 @@ const live = (
   test: () => Effect.Effect<void, unknown, HttpServer.HttpServer | Scope.Scope>
 ) => it.live(name, () => Effect.scoped(test()).pipe(Effect.provide(limited(options))))
 
-const length = HttpRouter.route("POST", "/length", Effect.gen(function*() {
-  const body = yield* (yield* HttpServerRequest.HttpServerRequest).arrayBuffer
-  return HttpServerResponse.text(`<${body.byteLength}>`)
-}))
+const length = HttpRouter.route(
+  "POST",
+  "/length",
+  Effect.gen(function* () {
+    const body = yield* (yield* HttpServerRequest.HttpServerRequest).arrayBuffer
+    return HttpServerResponse.text(`<${body.byteLength}>`)
+  })
+)
 const hello = HttpRouter.route("GET", "/hello", HttpServerResponse.text("hello"))
 
 const problem = (answer: string): unknown => JSON.parse(answer.slice(answer.indexOf("{"), answer.lastIndexOf("}") + 1))
 
 live("refuses a declared body over the limit with 413 that names it", { maxBodyBytes: 1000 }, () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { base } = yield* serving([length])
     const refused = yield* get(`${base}/length`, { method: "POST", body: "x".repeat(1001) })
     expect(refused.status).toBe(413)
@@ -40,10 +44,11 @@ live("refuses a declared body over the limit with 413 that names it", { maxBodyB
     expect((yield* get(`${base}/length`, { method: "POST", body: "x".repeat(1000) })).text).toBe("<1000>")
     // Large enough that the client is still sending when the answer comes.
     expect((yield* get(`${base}/length`, { method: "POST", body: "x".repeat(3_000_000) })).status).toBe(413)
-  }))
+  })
+)
 
 live("refuses a chunked body once it passes the limit", { maxBodyBytes: 1000 }, () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { base, port } = yield* serving([length, hello])
     const chunk = `1f4\r\n${"x".repeat(500)}\r\n`
     const answer = yield* rawExchange(
@@ -60,15 +65,19 @@ live("refuses a chunked body once it passes the limit", { maxBodyBytes: 1000 }, 
     )
     expect(fits).toContain("<1000>")
     expect((yield* get(`${base}/hello`)).text).toBe("hello")
-  }))
+  })
+)
 
 live("refuses too many and too large headers with 431", { maxHeaderBytes: 2000, maxHeaderCount: 20 }, () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { port } = yield* serving([hello])
     const done = (received: string) => received.includes("}") || received.includes("hello")
     const many = yield* rawExchange(
       port,
-      requestHead("GET /hello", Array.from({ length: 20 }, (_, i) => `X-${i}: a`)),
+      requestHead(
+        "GET /hello",
+        Array.from({ length: 20 }, (_, i) => `X-${i}: a`)
+      ),
       done
     )
     expect(many).toMatch(/^HTTP\/1.1 431 /)
@@ -81,10 +90,11 @@ live("refuses too many and too large headers with 431", { maxHeaderBytes: 2000, 
     // Beyond what the binding itself can hold.
     const huge = yield* rawExchange(port, requestHead("GET /hello", [`X-Huge: ${"a".repeat(60_000)}`]))
     expect(huge).toMatch(/^HTTP\/1.1 431 /)
-  }))
+  })
+)
 
 live("gives 408 to a body that does not arrive in time", { bodyTimeout: "500 millis" }, () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { base, port } = yield* serving([length, hello])
     const client = yield* rawClient(port)
     client.write(`${requestHead("POST /length", ["Content-Length: 100"])}some`)
@@ -92,16 +102,22 @@ live("gives 408 to a body that does not arrive in time", { bodyTimeout: "500 mil
     expect(answer).toMatch(/^HTTP\/1.1 408 /)
     expect(problem(answer)).toMatchObject({ limit: "bodyTimeoutMillis", bodyTimeoutMillis: 500 })
     expect((yield* get(`${base}/hello`)).text).toBe("hello")
-  }))
+  })
+)
 
 live("gives 503 when the handler takes too long, and interrupts it", { handlerTimeout: "500 millis" }, () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const interrupted = yield* Deferred.make<void>()
     const { base } = yield* serving([
-      HttpRouter.route("GET", "/slow", Effect.onInterrupt(Effect.never, () => Deferred.succeed(interrupted, undefined)))
+      HttpRouter.route(
+        "GET",
+        "/slow",
+        Effect.onInterrupt(Effect.never, () => Deferred.succeed(interrupted, undefined))
+      )
     ])
     const response = yield* get(`${base}/slow`)
     expect(response.status).toBe(503)
     expect(JSON.parse(response.text)).toMatchObject({ limit: "handlerTimeoutMillis", handlerTimeoutMillis: 500 })
     yield* Deferred.await(interrupted)
-  }))
+  })
+)

@@ -37,13 +37,15 @@ export const layer = (self: string) =>
       const run = yield* FiberSet.makeRuntime()
       const linked = new Set<string>([self])
 
-      const ofNode = (node: string) => Array.from(sessions.all()).filter((session) => session.subscription?.owner === node)
+      const ofNode = (node: string) =>
+        Array.from(sessions.all()).filter((session) => session.subscription?.owner === node)
 
       const receive = (node: string, parcel: Parcel) => {
         if (parcel.sessionId === everySession) return ofNode(node).forEach(sessions.reattach)
         const session = sessions.byAttachment(parcel.sessionId)
         if (session === undefined) return
-        if (parcel.frames.length === 0 || !Session.writeLive(session, parcel.frames, settings)) sessions.reattach(session)
+        if (parcel.frames.length === 0 || !Session.writeLive(session, parcel.frames, settings))
+          sessions.reattach(session)
       }
 
       const follow = (node: string) =>

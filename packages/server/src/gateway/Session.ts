@@ -121,7 +121,11 @@ const hasGap = ({ position }: Subscription, frames: ReadonlyArray<OutFrame>): bo
  * Writes frames of what is happening now. Those that the client has already, after a new attachment, are left out. False
  * when something is missing before them: nothing is written, and the session has to attach again.
  */
-export const writeLive = (session: Session, frames: ReadonlyArray<OutFrame>, settings: GatewaySettingsShape): boolean => {
+export const writeLive = (
+  session: Session,
+  frames: ReadonlyArray<OutFrame>,
+  settings: GatewaySettingsShape
+): boolean => {
   const subscription = session.subscription
   if (subscription === undefined) return true
   if (!subscription.live) {

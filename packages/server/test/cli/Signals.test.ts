@@ -9,7 +9,9 @@ import type { Signal } from "../../src/cli/Signals.ts"
 describe("a stop", () => {
   it.effect("that hangs is left behind after the limit, with one line", () =>
     Effect.gen(function* () {
-      const stopping = yield* Effect.forkChild(Effect.flip(within(Effect.uninterruptible(Effect.never), Duration.seconds(4))))
+      const stopping = yield* Effect.forkChild(
+        Effect.flip(within(Effect.uninterruptible(Effect.never), Duration.seconds(4)))
+      )
       yield* TestClock.adjust("3999 millis")
       expect(stopping.pollUnsafe()).toBeUndefined()
       yield* TestClock.adjust("1 millis")
@@ -17,11 +19,13 @@ describe("a stop", () => {
     })
   )
 
-  it.effect("that ends in time succeeds", () => within(Effect.sleep(0), Duration.seconds(4)).pipe(
-    Effect.forkChild,
-    Effect.tap(() => TestClock.adjust("1 millis")),
-    Effect.flatMap(Fiber.join)
-  ))
+  it.effect("that ends in time succeeds", () =>
+    within(Effect.sleep(0), Duration.seconds(4)).pipe(
+      Effect.forkChild,
+      Effect.tap(() => TestClock.adjust("1 millis")),
+      Effect.flatMap(Fiber.join)
+    )
+  )
 })
 
 describe("a signal", () => {

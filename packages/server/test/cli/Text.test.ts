@@ -10,7 +10,13 @@ describe("text for terminals", () => {
   })
 
   it("lines columns up and cuts long cells", () => {
-    const lines = Text.table(["A", "B"], [["1", "x".repeat(100)], ["22", "y"]]).split("\n")
+    const lines = Text.table(
+      ["A", "B"],
+      [
+        ["1", "x".repeat(100)],
+        ["22", "y"]
+      ]
+    ).split("\n")
     expect(lines).toEqual(["A   B", `1   ${"x".repeat(59)}…`, "22  y"])
   })
 })

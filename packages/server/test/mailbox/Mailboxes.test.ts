@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Option } from "effect"
-import { EntityId, Sharding } from "effect/cluster"
+import { EntityId, ShardId, Sharding } from "effect/cluster"
 import fc from "fast-check"
 import { partitionOf } from "@beckon/domain/MailboxKey"
 import { NotificationStore } from "@beckon/domain/ports/NotificationStore"
@@ -268,7 +268,7 @@ describe("PartitionIds", () => {
       const sharding = yield* Sharding.Sharding
       const ids = PartitionIds.forSharding(sharding)
       assert.strictEqual(new Set(ids).size, 64)
-      const shards = ids.map((id) => sharding.getShardId(EntityId.make(id), "default").toString())
+      const shards = ids.map((id) => ShardId.toString(sharding.getShardId(EntityId.make(id), "default")))
       assert.strictEqual(new Set(shards).size, 64)
       assert.deepStrictEqual(PartitionIds.forSharding(sharding), ids)
     }).pipe(Effect.provide(layer()))
