@@ -16,6 +16,8 @@ const project = (name: string, include: ReadonlyArray<string>, seconds: number) 
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    // Starts nothing until a test asks for a service.
+    globalSetup: "./test/support/services/SharedServices.ts",
     passWithNoTests: true,
     projects: [
       project("unit", ["packages/*/test/**/*.test.{ts,tsx}", "scripts/**/*.test.ts"], 10),

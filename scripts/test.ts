@@ -127,6 +127,7 @@ const vitest = (project: string): Step => ({
 const steps: ReadonlyArray<Step> = [
   single("format", () => tool("oxfmt", ["--check"])),
   single("types", () => tool("tsc", ["--project", "tsconfig.json"])),
+  single("web-types", () => tool("tsc", ["--project", "packages/server/web/tsconfig.json"])),
   single("lint", () => tool("oxlint", ["--type-aware", "--deny-warnings"])),
   single("effect", () =>
     tool("effect-tsgo", ["diagnostics", "--project", path.join(root, "tsconfig.json"), "--format", "text", "--strict"])
@@ -134,6 +135,7 @@ const steps: ReadonlyArray<Step> = [
   faults("dependencies", dependencyFaults),
   faults("lockfile", lockfileFaults),
   faults("test-files", strayTestFaults),
+  single("configuration", () => tool("node", ["scripts/configuration.ts", "--check"])),
   single("build", build),
   vitest("unit"),
   vitest("contract"),

@@ -14,7 +14,7 @@ export const demoPage = (it: Vitest.MethodsNonLive<Demo>) =>
     it.effect("shows a friend request on the other side at once, and its answer on the first", () =>
       Effect.gen(function* () {
         const { browse, server } = yield* Demo
-        yield* browse(async (context) => {
+        const tookMillis = yield* browse(async (context) => {
           const pair = freshPair()
           const demo = await openPage(context, server.url, pair)
           const { alice, bob } = demo
@@ -24,7 +24,6 @@ export const demoPage = (it: Vitest.MethodsNonLive<Demo>) =>
           await alice.befriend.click()
           await bob.unread(1)
           const tookMillis = performance.now() - clickedAt
-          console.info(`friend request: ${Math.round(tookMillis)} ms from the click to the other side's badge`)
           expect(tookMillis).toBeLessThan(atOnceMillis)
           await bob.toasts.filter({ hasText: "New Friend Request" }).waitFor()
           expect(await bob.messages()).toEqual(["Alice sent you a friend request"])
@@ -49,7 +48,9 @@ export const demoPage = (it: Vitest.MethodsNonLive<Demo>) =>
           // The position outlived the page, so the server had nothing to repeat.
           await alice.place(/Position 1.*recovered$/)
           expect(demo.complaints).toEqual([])
+          return tookMillis
         })
+        yield* Effect.logInfo(`Friend request: ${Math.round(tookMillis)} ms from the click to the other side's badge`)
       })
     )
 
@@ -120,19 +121,24 @@ export const demoPage = (it: Vitest.MethodsNonLive<Demo>) =>
           await Effect.runPromise(sendAll(server, `bob-${pair}`, ["a", "b", "c"]))
           await Promise.all([one.bob.unread(3), two.bob.unread(3)])
 
+          // A browser draws a tab that is behind another only now and then, and a click waits for that.
+          await one.page.bringToFront()
           await one.bob.region.getByRole("button", { name: "Mark read: b" }).click()
           await two.bob.region.getByRole("button", { name: "Mark unread: b" }).waitFor()
           await Promise.all([one.bob.unread(2), two.bob.unread(2)])
 
+          await two.page.bringToFront()
           await two.bob.region.getByRole("button", { name: "Delete: c" }).click()
-          await one.bob.entry("Testjust nowc").waitFor({ state: "detached" })
+          await one.bob.region.getByRole("button", { name: "Delete: c" }).waitFor({ state: "detached" })
           await one.bob.unread(1)
           expect(await one.bob.messages()).toEqual(["b", "a"])
 
+          await one.page.bringToFront()
           await one.bob.region.getByRole("button", { name: "Mark all read" }).click()
           await two.bob.unread(0)
 
           await one.alice.befriend.click()
+          await two.page.bringToFront()
           await two.bob.region.getByRole("button", { name: /^Accept/ }).click()
           await one.bob.entry("Accepted").waitFor()
           await Promise.all([one.alice.unread(1), two.alice.unread(1)])

@@ -31,7 +31,9 @@ export const apply = (items: Items, event: InboxEvent): Items => {
           item.readAt === null && item.seq <= event.upToSeq ? [id, { ...item, readAt: event.readAt }] : [id, item]
         )
       )
-    default:
+    case "Subscribed":
+    case "CaughtUp":
+    case "Unknown":
       return items
   }
 }

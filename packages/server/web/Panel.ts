@@ -15,13 +15,13 @@ export interface PanelOptions {
   readonly other: Person
   /** Where to start over with two people who have never met. */
   readonly newPair: string
-  /** Called before something is sent to the other side. */
-  readonly onSend: () => void
+  /** Something is on its way to the other side. */
+  readonly onSend: (sending: Promise<unknown>) => void
 }
 
 export interface Panel {
-  /** Something for this person was sent at this time (`performance.now()`). */
-  readonly expect: (sentAt: number) => void
+  /** Something for this person is on its way from now on: how long it takes is shown. */
+  readonly expect: (sending: Promise<unknown>) => void
 }
 
 const statusTexts: Readonly<Record<Status, string>> = {
@@ -115,8 +115,9 @@ export const mount = (root: HTMLElement, { newPair, onSend, other, person }: Pan
     remove: ({ id }) => act(() => inbox.delete([id])),
     answer: ({ id, readAt }, friendshipId, accept) =>
       act(async () => {
-        onSend()
-        await feed.answer(friendshipId, accept)
+        const answering = feed.answer(friendshipId, accept)
+        onSend(answering)
+        await answering
         if (readAt === null) await inbox.markRead([id])
       })
   }
@@ -175,8 +176,9 @@ export const mount = (root: HTMLElement, { newPair, onSend, other, person }: Pan
 
   befriend.addEventListener("click", () => {
     tell(undefined)
-    onSend()
-    Api.sendFriendRequest(feed.token(), person.id, other.id).catch((error: unknown) => {
+    const sending = Api.sendFriendRequest(feed.token(), person.id, other.id)
+    onSend(sending)
+    sending.catch((error: unknown) => {
       if (error instanceof Api.Refused && error.status === 409)
         tell(`Nothing sent. The server says “${error.message}”.`, true)
       else failed(error)
@@ -197,8 +199,12 @@ export const mount = (root: HTMLElement, { newPair, onSend, other, person }: Pan
   render()
   root.append(card)
   return {
-    expect: (sentAt) => {
-      expectedSince = network.checked ? sentAt : undefined
+    expect: (sending) => {
+      const since = network.checked ? performance.now() : undefined
+      expectedSince = since
+      sending.catch(() => {
+        if (expectedSince === since) expectedSince = undefined
+      })
     }
   }
 }

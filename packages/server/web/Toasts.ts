@@ -30,8 +30,9 @@ export const make = (container: HTMLElement, name: string): Toasts => ({
     toast.className = "toast"
     const heading = text("strong", "heading", "")
     heading.append(text("span", "for", `${name}: `), title)
-    toast.append(heading)
-    if (tookMillis !== undefined) toast.append(text("span", "took", `${tookMillis} ms`))
+    // The spaces are for those who listen.
+    toast.append(heading, " ")
+    if (tookMillis !== undefined) toast.append(text("span", "took", `${tookMillis} ms`), " ")
     toast.append(text("span", "message", message))
     while (container.childElementCount >= most) container.firstElementChild?.remove()
     container.append(toast)

@@ -40,7 +40,7 @@ const start = async () => {
         person: one,
         other,
         newPair,
-        onSend: () => panels.get(other.id)?.expect(performance.now())
+        onSend: (sending) => panels.get(other.id)?.expect(sending)
       })
     )
   mount(alice, bob)
@@ -53,12 +53,13 @@ const start = async () => {
   for (const { id, name } of [bob, alice]) to.add(new Option(name, id))
 
   const send = async (userId: string, message: string): Promise<void> => {
-    panels.get(userId)?.expect(performance.now())
-    const { data } = await Api.sendAsService(serviceToken, userId, message).catch(async (error: unknown) => {
+    const sending = Api.sendAsService(serviceToken, userId, message).catch(async (error: unknown) => {
       if (!(error instanceof Api.Refused && error.status === 401)) throw error
       serviceToken = await Api.issueToken(service)
       return Api.sendAsService(serviceToken, userId, message)
     })
+    panels.get(userId)?.expect(sending)
+    const { data } = await sending
     const seq = typeof data === "object" && data !== null && "seq" in data ? ` as number ${String(data.seq)}` : ""
     setText(result, `Saved${seq} for ${userId}.`)
   }

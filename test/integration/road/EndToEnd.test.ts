@@ -24,7 +24,7 @@ const clientOf = Effect.fnUntraced(function* (user: string, other: { readonly na
 })
 
 layer(Road.layer, { timeout: "60 seconds", excludeTestServices: true })("the road", (it) => {
-  it.effect("from a service's call to every device of the user", () =>
+  it.effect("leads from a service's call to every device of the user", () =>
     Effect.gen(function* () {
       const phone = yield* clientOf("ada")
       const laptop = yield* clientOf("ada")
@@ -47,7 +47,7 @@ layer(Road.layer, { timeout: "60 seconds", excludeTestServices: true })("the roa
     })
   )
 
-  it.effect("of a friend request: to the recipient, and the answer to the requester", () =>
+  it.effect("leads a friend request to the recipient, and the answer to the requester", () =>
     Effect.gen(function* () {
       const ann = yield* clientOf("ann", { name: "Ann" })
       const ben = yield* clientOf("ben", { name: "Ben" })
@@ -110,7 +110,7 @@ layer(Road.layer, { timeout: "60 seconds", excludeTestServices: true })("the roa
     })
   )
 
-  it.effect("of a friend request with integer ids, and with a name as long as a token may carry", () =>
+  it.effect("leads a friend request with integer ids, and with a name as long as a token may carry", () =>
     Effect.gen(function* () {
       const name = "N".repeat(256)
       yield* socketOf({ sub: "501", name })
@@ -124,7 +124,7 @@ layer(Road.layer, { timeout: "60 seconds", excludeTestServices: true })("the roa
     })
   )
 
-  it.effect("of events: plain, many, as CloudEvents, once however often they come; or none of them", () =>
+  it.effect("leads events, plain, many, as CloudEvents, once however often they come; or none of them", () =>
     Effect.gen(function* () {
       const ingest = (body: unknown, contentType?: string) =>
         http("/api/v1/events", { token: service, body, ...(contentType === undefined ? {} : { contentType }) })
@@ -171,18 +171,16 @@ layer(Road.layer, { timeout: "60 seconds", excludeTestServices: true })("the roa
       assert.strictEqual((yield* http("/api/v1/events", { token: token({ sub: "c1" }), body: change })).status, 403)
     })
   )
-})
 
-layer(Road.layer, { timeout: "60 seconds", excludeTestServices: true })("an inbox", (it) => {
   const me = (path: string, user: string, body?: unknown) =>
     http(`/api/v1/users/me${path}`, { token: token({ sub: user }), ...(body === undefined ? {} : { body }) })
 
-  it.effect("read on one device is read on all, over either protocol", () =>
+  it.effect("an inbox that is read on one device is read on all, over either protocol", () =>
     Effect.gen(function* () {
-      const phone = yield* clientOf("ada")
-      const laptop = yield* clientOf("ada")
+      const phone = yield* clientOf("mia")
+      const laptop = yield* clientOf("mia")
       const ids: Array<string> = []
-      for (let seq = 1; seq <= 4; seq++) ids.push((yield* send("ada")).id)
+      for (let seq = 1; seq <= 4; seq++) ids.push((yield* send("mia")).id)
       const [one, two, three, four] = ids
       const changed = (device: typeof phone) => device.until((event) => event._tag === "Changed")
 
@@ -192,17 +190,17 @@ layer(Road.layer, { timeout: "60 seconds", excludeTestServices: true })("an inbo
       assert.deepStrictEqual(told.changes.map(({ deleted, id, readAt }) => [id, deleted, readAt !== null]), [[one, false, true]])
       assert.strictEqual(yield* laptop.unread, 3)
 
-      assert.deepStrictEqual((yield* me("/notifications/unread", "ada", { ids: [one] })).body, { data: { changed: 1, unread: 4 } })
+      assert.deepStrictEqual((yield* me("/notifications/unread", "mia", { ids: [one] })).body, { data: { changed: 1, unread: 4 } })
       assert.strictEqual((yield* changed(laptop)).unread, 4)
-      assert.deepStrictEqual((yield* me("/notifications/bulk-delete", "ada", { ids: [two] })).body, { data: { changed: 1, unread: 3 } })
+      assert.deepStrictEqual((yield* me("/notifications/bulk-delete", "mia", { ids: [two] })).body, { data: { changed: 1, unread: 3 } })
       assert.isTrue((yield* changed(laptop)).changes[0]?.deleted)
-      assert.strictEqual((yield* me(`/notifications/${two}`, "ada")).status, 404)
-      assert.strictEqual((yield* me(`/notifications/${three}`, "ada")).body.data.seq, 3)
+      assert.strictEqual((yield* me(`/notifications/${two}`, "mia")).status, 404)
+      assert.strictEqual((yield* me(`/notifications/${three}`, "mia")).body.data.seq, 3)
 
-      assert.deepStrictEqual((yield* me("/notifications/read", "ada", { all: true })).body, { data: { changed: 3, unread: 0 } })
+      assert.deepStrictEqual((yield* me("/notifications/read", "mia", { all: true })).body, { data: { changed: 3, unread: 0 } })
       const all = yield* laptop.until((event) => event._tag === "AllRead")
       assert.deepInclude(all, { unread: 0, upToSeq: 4 })
-      assert.deepStrictEqual((yield* me("/unread-count", "ada")).body, { data: { unread: 0 } })
+      assert.deepStrictEqual((yield* me("/unread-count", "mia")).body, { data: { unread: 0 } })
 
       // Another user's ids change nothing, whoever asks and however.
       for (const path of ["/notifications/unread", "/notifications/read", "/notifications/bulk-delete"]) {
@@ -211,13 +209,13 @@ layer(Road.layer, { timeout: "60 seconds", excludeTestServices: true })("an inbo
       assert.strictEqual((yield* me(`/notifications/${three}`, "eve")).status, 404)
       const eve = yield* socketOf({ sub: "eve" })
       assert.deepStrictEqual(yield* eve.rpc("Delete", { ids: [three, four] }), { _tag: "Success", value: { changed: 0, unread: 0 } })
-      const sameNameElsewhere = yield* http(`/api/v1/users/me/notifications/${three}`, { token: token({ sub: "ada", tenant: "other" }) })
+      const sameNameElsewhere = yield* http(`/api/v1/users/me/notifications/${three}`, { token: token({ sub: "mia", tenant: "other" }) })
       assert.strictEqual(sameNameElsewhere.status, 404)
-      assert.strictEqual((yield* me(`/notifications/${three}`, "ada")).body.data.id, three)
+      assert.strictEqual((yield* me(`/notifications/${three}`, "mia")).body.data.id, three)
     })
   )
 
-  it.effect("lists newest first, by pages and filters", () =>
+  it.effect("an inbox lists newest first, by pages and filters", () =>
     Effect.gen(function* () {
       for (let seq = 1; seq <= 12; seq++) {
         yield* send("lou", { type: seq % 3 === 0 ? "payment_received" : "order_created", priority: seq % 2 === 0 ? "high" : "low" })
@@ -261,7 +259,7 @@ layer(Road.layer, { timeout: "60 seconds", excludeTestServices: true })("an inbo
     })
   )
 
-  it.effect("keeps devices and preferences", () =>
+  it.effect("an inbox keeps devices and preferences", () =>
     Effect.gen(function* () {
       const ada = yield* socketOf({ sub: "ada" })
       const ok = { _tag: "Success" }
@@ -281,7 +279,7 @@ layer(Road.layer, { timeout: "60 seconds", excludeTestServices: true })("an inbo
     })
   )
 
-  it.effect("is open to a service over the socket, and to nobody else", () =>
+  it.effect("the socket sends for a service, and for nobody else", () =>
     Effect.gen(function* () {
       const shop = yield* socketOf({ sub: "shop", roles: ["service"] })
       const notifications = ["sue", "sam", "sue"].map((userId) => ({ userId, type: "t", title: "x", message: "" }))
@@ -293,12 +291,10 @@ layer(Road.layer, { timeout: "60 seconds", excludeTestServices: true })("an inbo
       assert.deepStrictEqual([refused.status, refused.body.type], [403, "urn:beckon:problem:forbidden"])
     })
   )
-})
 
-layer(Road.layer, { timeout: "60 seconds", excludeTestServices: true })("a token", (it) => {
   const inSeconds = (seconds: number) => Math.floor(Date.now() / 1000) + seconds
 
-  it.effect("that expires closes its socket with 4002, unless a new one of the same user came in time", () =>
+  it.effect("a token that expires closes its socket with 4002, unless a new one of the same user came in time", () =>
     Effect.gen(function* () {
       const expiring = yield* socketOf({ sub: "ada", exp: inSeconds(2) })
       const renewed = yield* socketOf({ sub: "ada", exp: inSeconds(2) })
@@ -314,7 +310,7 @@ layer(Road.layer, { timeout: "60 seconds", excludeTestServices: true })("a token
     })
   )
 
-  it.effect("is needed, and must be ours, in time and whole", () =>
+  it.effect("a token is needed, and must be ours, in time and whole", () =>
     Effect.gen(function* () {
       const bad = [
         undefined,
@@ -340,10 +336,8 @@ layer(Road.layer, { timeout: "60 seconds", excludeTestServices: true })("a token
       }
     })
   )
-})
 
-layer(Road.layer, { timeout: "60 seconds", excludeTestServices: true })("the API", (it) => {
-  it.effect("says that it lives and is ready", () =>
+  it.effect("the API says that it lives and is ready", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual((yield* http("/health/live")).body, { status: "live" })
       const ready = yield* http("/health/ready")
@@ -354,7 +348,7 @@ layer(Road.layer, { timeout: "60 seconds", excludeTestServices: true })("the API
     })
   )
 
-  it.effect("documents every path", () =>
+  it.effect("the API documents every path", () =>
     Effect.gen(function* () {
       const { body, status } = yield* http("/openapi.json")
       assert.strictEqual(status, 200)
@@ -388,7 +382,7 @@ layer(Road.layer, { timeout: "60 seconds", excludeTestServices: true })("the API
     })
   )
 
-  it.effect("answers every error as a problem document", () =>
+  it.effect("the API answers every error as a problem document", () =>
     Effect.gen(function* () {
       const ada = token({ sub: "ada" })
       const cases = [

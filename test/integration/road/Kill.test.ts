@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Deferred, Effect, Fiber, Schedule, Stream } from "effect"
 import { InboxClient } from "@beckon/client/InboxClient"
 import * as BeckonProcess from "../../support/BeckonProcess.ts"
-import { call, jwtSecret, randomOf, seed, service, token } from "./Road.ts"
+import { call, jwtSecret, lastingPort, randomOf, seed, service, token } from "./Road.ts"
 
 const total = 10_000
 const users = Array.from({ length: 8 }, (_, index) => `user-${index}`)
@@ -38,7 +38,7 @@ describe("a server that is killed", () => {
       const killAfter = 1_000 + Math.floor(randomOf(chance)() * (total - 2_000))
       const env = { BECKON_JWT_SECRET: jwtSecret }
       const folder = yield* BeckonProcess.temporaryFolder
-      const first = yield* BeckonProcess.start({ env, dataDir: `${folder}/data` })
+      const first = yield* BeckonProcess.start({ env, dataDir: `${folder}/data`, port: yield* lastingPort })
       const { port, url } = first
 
       const client = yield* InboxClient.make({ url, token: token({ sub: watched }), backoff: { base: "20 millis", max: "100 millis" } })

@@ -5,6 +5,7 @@ import { Config, Context, Data, Deferred, Effect, Layer, Option, Queue, Schema }
 import type { Scope } from "effect"
 import { createHmac } from "node:crypto"
 import { readFileSync } from "node:fs"
+import { createServer } from "node:net"
 import { socketPath, subprotocol } from "@beckon/domain/InboxRpcs"
 import * as BeckonProcess from "../../support/BeckonProcess.ts"
 
@@ -152,6 +153,24 @@ export const send = (user: string, other: Record<string, unknown> = {}) =>
     }),
     ({ body }) => body.data
   )
+
+const listens = (port: number): Effect.Effect<boolean> =>
+  Effect.callback((resume) => {
+    const server = createServer()
+    server.on("error", () => resume(Effect.succeed(false)))
+    server.listen(port, "127.0.0.1", () => server.close(() => resume(Effect.succeed(true))))
+  })
+
+/**
+ * A free port that stays free: below the range from which the kernel takes the ports of clients. A client that tries again
+ * and again to reach a dead server on a port of that range ends up connected to itself, and the server cannot come back.
+ */
+export const lastingPort = Effect.gen(function* () {
+  while (true) {
+    const port = 12_000 + Math.floor(Math.random() * 18_000)
+    if (yield* listens(port)) return port
+  }
+})
 
 /** Resident memory of a process in MB (Linux). */
 export const rssOf = (pid: number): number => {

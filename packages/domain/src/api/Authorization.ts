@@ -9,7 +9,8 @@ export class Authorization extends HttpApiMiddleware.Service<Authorization, { pr
   "@beckon/domain/api/Authorization",
   {
     requiredForClient: true,
-    security: { bearer: HttpApiSecurity.bearer },
+    // Lower case, as RFC 9110 allows: the interactive page takes another spelling for Basic.
+    security: { bearer: HttpApiSecurity.http({ scheme: "bearer" }) },
     error: Unauthorized
   }
 ) {}

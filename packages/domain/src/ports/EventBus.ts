@@ -4,6 +4,16 @@
 import { Context, Schema } from "effect"
 import type { Effect, Scope } from "effect"
 
+/** Where a record lies in a log that keeps it. */
+export interface RecordPosition {
+  readonly topic: string
+  readonly partition: number
+  /** A 64-bit integer as decimal text. */
+  readonly offset: string
+  /** Milliseconds since 1970, as decimal text. */
+  readonly timestamp: string
+}
+
 export interface EventRecord {
   readonly topic: string
   /** Records with one key keep their order. */
@@ -11,6 +21,8 @@ export interface EventRecord {
   readonly headers: Readonly<Record<string, string>>
   /** JSON text. */
   readonly value: string
+  /** Of a record that came from a log; whoever publishes need not give it. */
+  readonly position?: RecordPosition
 }
 
 /** Nobody has taken the records; publish them again. */

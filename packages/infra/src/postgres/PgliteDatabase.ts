@@ -113,6 +113,13 @@ const openDirectory = Effect.fnUntraced(function* (
   return pglite
 })
 
+/** Whether the directory holds a database that was made to its end; opening it would make one otherwise. */
+export const embeddedExists = (directory: string): Effect.Effect<boolean> =>
+  Effect.sync(
+    () =>
+      Fs.existsSync(Path.join(directory, clusterName, "PG_VERSION")) && !Fs.existsSync(Path.join(directory, creatingName))
+  )
+
 /**
  * Opens an embedded PostgreSQL for the lifetime of the scope.
  *

@@ -9,7 +9,7 @@ import Fs from "node:fs"
  * at a commit would do nothing.
  */
 export class PgliteFlushFs extends NodeFS {
-  override async init(pglite: PGlite, options: Parameters<NodeFS["init"]>[1]) {
+  override async init(pglite: PGlite, options: Parameters<NodeFS["init"]>[1]): ReturnType<NodeFS["init"]> {
     const made = await super.init(pglite, options)
     const preRun = made.emscriptenOpts.preRun
     made.emscriptenOpts.preRun = [...(typeof preRun === "function" ? [preRun] : (preRun ?? [])), addFlush]

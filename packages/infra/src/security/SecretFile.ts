@@ -2,6 +2,7 @@
  * A secret that a deployment makes for itself: a file of random bytes that only its owner may read.
  */
 import { Effect, FileSystem, Path, Redacted, Result, Schema } from "effect"
+import type { PlatformError } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Hex } from "effect/encoding"
 
@@ -26,7 +27,8 @@ export const readOrMake = Effect.fn("SecretFile.readOrMake")(function* (path: st
   const files = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
   const unusable = (reason: string) => new SecretFileUnusable({ path, reason })
-  const toUnusable = (error: { readonly message: string }) => unusable(error.message)
+  const toUnusable = ({ reason }: PlatformError.PlatformError) =>
+    unusable(reason.cause instanceof Error ? reason.cause.message : (reason.description ?? reason._tag))
 
   yield* Effect.mapError(files.makeDirectory(paths.dirname(path), { recursive: true }), toUnusable)
   const fresh = Hex.encode(SecureRandom.randomBytesUnsafe(secretBytes))

@@ -6,8 +6,10 @@
  * The files are loaded at the first request and kept, plain and compressed. Browsers keep them too and ask by entity tag
  * whether they are current (RFC 9110 section 8.8.3). The page runs no inline script or style and talks to its own origin only.
  */
-import { Effect, FileSystem, Layer, Path } from "effect"
-import { HttpRouter, HttpServerRespondable, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Effect, Layer } from "effect"
+import type { FileSystem, Path } from "effect"
+import { HttpRouter, HttpServerRespondable, HttpServerResponse } from "effect/http"
+import type { HttpServerRequest } from "effect/http"
 import { createHash } from "node:crypto"
 import { gzipSync } from "node:zlib"
 import { NotFound, Unavailable } from "@beckon/domain/Problem"

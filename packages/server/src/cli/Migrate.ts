@@ -4,6 +4,7 @@
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
 import * as Storage from "../layers/Storage.ts"
+import * as MigrateCopy from "./MigrateCopy.ts"
 import * as Settings from "./Settings.ts"
 import { interruptible } from "./Signals.ts"
 
@@ -27,5 +28,6 @@ export const command = Command.make(
   Command.withShortDescription("Bring the database to this version's schema"),
   Command.withExamples([
     { command: "DATABASE_URL=postgres://… beckon migrate", description: "Before a new version is rolled out" }
-  ])
+  ]),
+  Command.withSubcommands([MigrateCopy.command])
 )

@@ -1,9 +1,10 @@
 /**
  * Takes events in: decode, route, deliver. What does not decode goes to the dead letters with the reason.
  */
-import { Context, Effect, Exit, Layer, Option, Schema } from "effect"
+import { Context, Effect, Layer, Result, Schema } from "effect"
 import * as FriendRequest from "@beckon/domain/events/FriendRequestEvent"
 import { Event, toDrafts } from "@beckon/domain/events/Event"
+import * as Command from "@beckon/domain/events/NotificationCommand"
 import * as Order from "@beckon/domain/events/OrderEvent"
 import { TenantId } from "@beckon/domain/Identifiers"
 import type { Accepted, Draft } from "@beckon/domain/Notification"
@@ -14,13 +15,22 @@ import type { EventRecord } from "@beckon/domain/ports/EventBus"
 import type { StoreUnavailable } from "@beckon/domain/ports/NotificationStore"
 import { Mailboxes } from "../mailbox/Mailboxes.ts"
 
-const decodeEvent = Schema.decodeUnknownExit(Schema.fromJsonString(Event))
-const decodeTenant = Schema.decodeUnknownExit(TenantId)
+const decodeEvent = Schema.decodeUnknownResult(Schema.fromJsonString(Event))
+const decodeCommand = Schema.decodeUnknownResult(Schema.fromJsonString(Command.NotificationCommand))
+const decodeTenant = Schema.decodeUnknownResult(TenantId)
 
 /** The record header that carries the tenant. */
 export const tenantHeader = "tenant"
 
 const defaultTenant = TenantId.make("default")
+
+/** What a record becomes; commands have a topic of their own, all other topics carry events. */
+const draftsOf = (record: EventRecord): Result.Result<ReadonlyArray<Draft>, Schema.SchemaError> =>
+  Result.flatMap(decodeTenant(record.headers[tenantHeader] ?? defaultTenant), (tenant) =>
+    record.topic === Command.topic
+      ? Result.map(decodeCommand(record.value), (command) => Command.toDrafts(tenant, command))
+      : Result.map(decodeEvent(record.value), (event) => toDrafts(tenant, event))
+  )
 
 export interface Ingested {
   readonly eventId: string
@@ -64,34 +74,32 @@ export class EventIngest extends Context.Service<
 
       const ingestRecords = Effect.fn("EventIngest.ingestRecords")(function* (records: ReadonlyArray<EventRecord>) {
         const drafts: Array<Draft> = []
+        const dead: Array<readonly [EventRecord, string]> = []
         for (const record of records) {
-          const tenant = decodeTenant(record.headers[tenantHeader] ?? defaultTenant)
-          const event = decodeEvent(record.value)
-          if (Exit.isSuccess(tenant) && Exit.isSuccess(event)) {
-            drafts.push(...toDrafts(tenant.value, event.value))
-            continue
-          }
-          const failure = Option.orElse(Exit.findErrorOption(event), () => Exit.findErrorOption(tenant))
-          const reason = Option.isSome(failure) ? failure.value.message : "The record does not decode"
-          yield* Effect.logWarning("A record became a dead letter").pipe(
-            Effect.annotateLogs({ topic: record.topic, reason })
-          )
-          yield* deadLetters.add(record, reason)
+          const made = draftsOf(record)
+          if (Result.isSuccess(made)) drafts.push(...made.success)
+          else dead.push([record, made.failure.message])
         }
         if (drafts.length > 0) yield* mailboxes.deliver(drafts)
+        // Last: all records come again when the mailboxes push back, and a letter has no dedupe key.
+        for (const [record, reason] of dead) {
+          yield* Effect.logWarning("A record became a dead letter").pipe(Effect.annotateLogs({ topic: record.topic, reason }))
+          yield* deadLetters.add(record, reason)
+        }
       })
 
       return { ingest, ingestRecords }
     })
   )
 
-  /** Consumes R0's and R1's topics from the bus. */
+  /** Consumes R0's and R1's topics, and commands, from the bus. */
   static readonly layerConsumers = Layer.effectDiscard(
     Effect.gen(function* () {
       const bus = yield* EventBus
       const { ingestRecords } = yield* EventIngest
       yield* bus.consume(FriendRequest.topic, FriendRequest.group, ingestRecords)
       yield* bus.consume(Order.topic, Order.group, ingestRecords)
+      yield* bus.consume(Command.topic, Command.group, ingestRecords)
     })
   )
 }

@@ -61,9 +61,18 @@ const layerServices = Layer.mergeAll(Inbox.layer, Sender.layer, Friendships.laye
   Layer.provideMerge(OutboxRelay.layer)
 )
 
+/** The page works without the network, and asks for the bearer token. */
+const scalar = {
+  withDefaultFonts: false,
+  favicon: "/favicon.svg",
+  authentication: { preferredSecurityScheme: "bearer" },
+  // Scalar's own bar for sharing and SDKs; effect's type of its configuration does not know it yet.
+  showDeveloperTools: "never"
+}
+
 const layerApi = Layer.mergeAll(
   HttpApiBuilder.layer(BeckonApi, { openapiPath: "/openapi.json" }),
-  HttpApiScalar.layer(BeckonApi, { path: "/docs", scalar: { withDefaultFonts: false } }),
+  HttpApiScalar.layer(BeckonApi, { path: "/docs", scalar }),
   Pages.layer
 ).pipe(
   Layer.provide([MeHandlers.layer, SenderHandlers.layer, FriendshipHandlers.layer, SystemHandlers.layer]),

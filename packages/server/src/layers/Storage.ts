@@ -26,7 +26,6 @@ const progressLine = (step: PgliteProgress, dataDir: string): string | undefined
     case "creating":
       return `Creating the database in ${dataDir} (only the first time, a few seconds) …`
     case "opening":
-      return `Opening the database in ${dataDir} …`
     case "ready":
       return undefined
   }
@@ -37,7 +36,15 @@ const databaseOf = (
   config: ServerConfigShape
 ): Layer.Layer<DatabaseClient.DatabaseServices, DataDirectoryError | DatabaseUrlInvalid | SqlError> =>
   Option.match(config.databaseUrl, {
-    onSome: (url) => DatabaseClient.layerServer({ url }),
+    onSome: (url) =>
+      DatabaseClient.layerServer({
+        url,
+        minConnections: config.databasePoolSize,
+        maxConnections: config.databasePoolMax,
+        acquireTimeout: config.databaseAcquireTimeout,
+        connectionTTL: config.databaseRecycleAfter,
+        prePing: config.databasePrePing
+      }),
     onNone: () =>
       DatabaseClient.layerEmbedded({
         dataDir: config.dataDir,

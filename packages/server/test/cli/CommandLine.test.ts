@@ -49,7 +49,8 @@ describe("the command line", () => {
     Effect.gen(function* () {
       const { code, stdout } = yield* run(["--help"])
       expect(code).toBe(0)
-      for (const name of ["serve", "migrate", "token", "send", "tail", "inbox"]) expect(stdout).toMatch(new RegExp(`^  ${name} `, "m"))
+      for (const name of ["serve", "migrate", "token", "send", "tail", "inbox"])
+        expect(stdout).toMatch(new RegExp(`^  ${name} `, "m"))
     }).pipe(Effect.provide(NodeServices.layer))
   )
 
@@ -134,7 +135,20 @@ describe("beckon token", () => {
     Effect.gen(function* () {
       const dataDir = yield* inFolder
       const made = yield* run(
-        ["token", "alice", "--tenant", "acme", "--role", "service", "--role", "user", "--name", "Alice", "--ttl", "30m"],
+        [
+          "token",
+          "alice",
+          "--tenant",
+          "acme",
+          "--role",
+          "service",
+          "--role",
+          "user",
+          "--name",
+          "Alice",
+          "--ttl",
+          "30m"
+        ],
         { BECKON_DATA_DIR: dataDir }
       )
       expect(made.code).toBe(0)
@@ -195,4 +209,3 @@ const missing = (() => {
   if (reason?._tag !== "Fail") throw new Error("a number is not a string")
   return reason.error.issue
 })()
-

@@ -1,0 +1,181 @@
+/**
+ * Every setting of the server: its name in the environment, what it does, its default, how it is read. The documentation
+ * (`docs/configuration.md`, `deploy/env/*.env.example`) is generated from this table by `pnpm docs`.
+ */
+import { Config, Duration, Schema } from "effect"
+
+export interface Setting<A> {
+  readonly name: string
+  readonly about: string
+  /** The default in words. */
+  readonly fallback: string
+  /** A value for `.env.example` of a production deployment; absent where the default fits. */
+  readonly production?: string
+  readonly secret?: boolean
+  readonly read: Config.Config<A>
+}
+
+const setting = <A>(options: Setting<A>): Setting<A> => options
+
+const Port = Schema.NumberFromString.pipe(
+  Schema.decodeTo(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 })))
+)
+
+/** The names that effect/cli's `--log-level` has too. */
+const logLevels = {
+  trace: "Trace",
+  debug: "Debug",
+  info: "Info",
+  warn: "Warn",
+  error: "Error",
+  fatal: "Fatal",
+  none: "None"
+} as const
+const LogLevel = Schema.Literals(["trace", "debug", "info", "warn", "error", "fatal", "none"])
+
+export const settings = {
+  host: setting({
+    name: "HOST",
+    about: "The address to listen on for HTTP, WebSocket and pages.",
+    fallback: "127.0.0.1 with the embedded database, 0.0.0.0 with DATABASE_URL",
+    read: Config.option(Config.NonEmptyString("HOST"))
+  }),
+  port: setting({
+    name: "PORT",
+    about: "The port of HTTP, WebSocket and pages; 0 takes a free one.",
+    fallback: "8080",
+    read: Config.schema(Port, "PORT").pipe(Config.withDefault(8080))
+  }),
+  dataDir: setting({
+    name: "BECKON_DATA_DIR",
+    about: "The folder of the embedded database and of the secrets that the deployment makes for itself.",
+    fallback: ".beckon",
+    read: Config.NonEmptyString("BECKON_DATA_DIR").pipe(Config.withDefault(".beckon"))
+  }),
+  databaseUrl: setting({
+    name: "DATABASE_URL",
+    about: "A PostgreSQL server, 15 or newer, as a libpq URI; without it the database is embedded.",
+    fallback: "none: the embedded database",
+    production: "postgres://beckon:change-me@db.internal:5432/beckon?sslmode=require",
+    secret: true,
+    read: Config.option(Config.Redacted("DATABASE_URL"))
+  }),
+  databasePoolSize: setting({
+    name: "DATABASE_POOL_SIZE",
+    about: "Connections to the server that stay open when idle.",
+    fallback: "2",
+    read: Config.schema(
+      Schema.NumberFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 0, maximum: 1_000 })),
+      "DATABASE_POOL_SIZE"
+    ).pipe(Config.withDefault(2))
+  }),
+  databasePoolMax: setting({
+    name: "DATABASE_POOL_MAX",
+    about: "The most connections to the server at once: pool size and overflow together.",
+    fallback: "20",
+    read: Config.schema(
+      Schema.NumberFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: 1_000 })),
+      "DATABASE_POOL_MAX"
+    ).pipe(Config.withDefault(20))
+  }),
+  databaseAcquireTimeout: setting({
+    name: "DATABASE_ACQUIRE_TIMEOUT",
+    about: "How long a query waits for a free connection.",
+    fallback: "10 seconds",
+    read: Config.Duration("DATABASE_ACQUIRE_TIMEOUT").pipe(Config.withDefault(Duration.seconds(10)))
+  }),
+  databaseRecycleAfter: setting({
+    name: "DATABASE_RECYCLE_AFTER",
+    about: "The age at which a connection is replaced before its next use.",
+    fallback: "30 minutes",
+    read: Config.Duration("DATABASE_RECYCLE_AFTER").pipe(Config.withDefault(Duration.minutes(30)))
+  }),
+  databasePrePing: setting({
+    name: "DATABASE_PRE_PING",
+    about: "Whether a connection that rested for 5 seconds or more is tested before it is used.",
+    fallback: "true",
+    read: Config.Boolean("DATABASE_PRE_PING").pipe(Config.withDefault(true))
+  }),
+  flushCommits: setting({
+    name: "BECKON_FLUSH_COMMITS",
+    about: "Whether the embedded database survives a power failure, at the cost of a flush for each commit.",
+    fallback: "false",
+    read: Config.Boolean("BECKON_FLUSH_COMMITS").pipe(Config.withDefault(false))
+  }),
+  redisUrl: setting({
+    name: "REDIS_URL",
+    about: "Joins the nodes of a deployment; without it this node is alone. Needs DATABASE_URL and BECKON_JWT_SECRET.",
+    fallback: "none: one node",
+    production: "rediss://beckon:change-me@redis.internal:6379",
+    secret: true,
+    read: Config.option(Config.Redacted("REDIS_URL"))
+  }),
+  prefix: setting({
+    name: "BECKON_PREFIX",
+    about: "What the keys of this deployment in Redis begin with.",
+    fallback: "beckon",
+    read: Config.NonEmptyString("BECKON_PREFIX").pipe(Config.withDefault("beckon"))
+  }),
+  nodeHost: setting({
+    name: "NODE_HOST",
+    about: "Where the other nodes reach this one: the pod's address on Kubernetes.",
+    fallback: "127.0.0.1",
+    production: "10.0.0.11",
+    read: Config.NonEmptyString("NODE_HOST").pipe(Config.withDefault("127.0.0.1"))
+  }),
+  nodePort: setting({
+    name: "NODE_PORT",
+    about: "The port for the other nodes. Only they should reach it.",
+    fallback: "8081",
+    read: Config.schema(Port, "NODE_PORT").pipe(Config.withDefault(8081))
+  }),
+  nodeListenHost: setting({
+    name: "NODE_LISTEN_HOST",
+    about: "The address to listen on for the other nodes.",
+    fallback: "the same as NODE_HOST",
+    read: Config.option(Config.NonEmptyString("NODE_LISTEN_HOST"))
+  }),
+  lease: setting({
+    name: "BECKON_LEASE",
+    about: "How long a node that is silent keeps its partitions: the longest stall after a node died.",
+    fallback: "6 seconds",
+    read: Config.Duration("BECKON_LEASE").pipe(Config.withDefault(Duration.seconds(6)))
+  }),
+  jwtSecret: setting({
+    name: "BECKON_JWT_SECRET",
+    about: "The key of HS256 tokens, at least 32 bytes. Your issuer signs with it.",
+    fallback: "a file in the data folder, made at the first start",
+    production: "change-me-to-at-least-32-random-bytes",
+    secret: true,
+    read: Config.option(Config.Redacted("BECKON_JWT_SECRET"))
+  }),
+  allowedOrigins: setting({
+    name: "BECKON_ALLOWED_ORIGINS",
+    about: "Comma-separated origins of browsers that may open sockets.",
+    fallback: "all: a token is needed anyway",
+    production: "https://app.example.com",
+    read: Config.option(Config.NonEmptyString("BECKON_ALLOWED_ORIGINS"))
+  }),
+  mailboxIdle: setting({
+    name: "BECKON_MAILBOX_IDLE",
+    about: "How long a mailbox without sessions and work stays awake.",
+    fallback: "1 minute",
+    read: Config.Duration("BECKON_MAILBOX_IDLE").pipe(Config.withDefault(Duration.minutes(1)))
+  }),
+  drainTimeout: setting({
+    name: "DRAIN_TIMEOUT",
+    about: "How long a stop may take; what is left then is cut off.",
+    fallback: "4 seconds",
+    production: "25 seconds",
+    read: Config.Duration("DRAIN_TIMEOUT").pipe(Config.withDefault(Duration.seconds(4)))
+  }),
+  logLevel: setting({
+    name: "BECKON_LOG_LEVEL",
+    about: "The least level that is logged: trace, debug, info, warn, error, fatal or none.",
+    fallback: "info",
+    read: Config.schema(LogLevel, "BECKON_LOG_LEVEL").pipe(
+      Config.withDefault("info" as const),
+      Config.map((level) => logLevels[level])
+    )
+  })
+}
