@@ -5,7 +5,7 @@ import { EventOutbox } from "@beckon/domain/ports/EventOutbox"
 import { FriendshipStore } from "@beckon/domain/ports/FriendshipStore"
 import { expect } from "@effect/vitest"
 import type { Vitest } from "@effect/vitest"
-import { Effect, Option } from "effect"
+import { Deferred, Effect, Fiber, Option } from "effect"
 import { freshTenant, friendshipId, hoursAfterNoon, noon, user } from "./Fixtures.ts"
 
 const request = (tenantId: TenantId, requester: string, recipient: string): Friendship => ({
@@ -169,6 +169,24 @@ export const friendshipStoreContract = (it: Vitest.MethodsNonLive<FriendshipStor
       expect(yield* list({ status: "ACCEPTED" })).toEqual([second.id])
       expect(yield* list({ before: friendshipId() })).toEqual([])
       expect(yield* store.list(freshTenant(), { userId: user("ada"), limit: 10 })).toEqual([])
+    })
+  )
+
+  it.effect("only one at a time has the outbox for itself, and what it removed stays removed when it fails", () =>
+    Effect.gen(function* () {
+      const outbox = yield* EventOutbox
+      const has = yield* Deferred.make<void>()
+      const go = yield* Deferred.make<void>()
+      const first = yield* Effect.forkChild(
+        outbox.exclusively(Effect.andThen(Deferred.succeed(has, undefined), Deferred.await(go)))
+      )
+      yield* Deferred.await(has)
+      expect(yield* outbox.exclusively(Effect.succeed("second"))).toEqual(Option.none())
+      yield* Deferred.succeed(go, undefined)
+      expect(Option.isSome(yield* Fiber.join(first))).toBe(true)
+      expect(yield* outbox.exclusively(Effect.succeed("third"))).toEqual(Option.some("third"))
+      expect(yield* Effect.flip(outbox.exclusively(Effect.fail("no")))).toBe("no")
+      expect(yield* outbox.exclusively(Effect.succeed("fourth"))).toEqual(Option.some("fourth"))
     })
   )
 

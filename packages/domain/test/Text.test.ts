@@ -36,7 +36,7 @@ describe("Text", () => {
         assert.strictEqual(isNonEmpty(text), storable && fits && text !== "")
         assert.strictEqual(isIdentifier(text), storable && fits && text !== "" && !/[\u0000-\u001f\u007f]/.test(text))
       }),
-      { numRuns: 2_000 }
+      { numRuns: 500 }
     )
   })
 

@@ -49,13 +49,20 @@ export interface RawSocketOptions {
 }
 
 /** Connects and upgrades; dies when the server refuses. */
-export const rawSocket = (port: number, token: string, { keep = true }: RawSocketOptions = {}): Effect.Effect<RawSocket, never, Scope.Scope> =>
+export const rawSocket = (
+  port: number,
+  token: string,
+  { keep = true }: RawSocketOptions = {}
+): Effect.Effect<RawSocket, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.callback<RawSocket>((resume) => {
       const socket = connect(port, "127.0.0.1")
       const texts: Array<string> = []
       const closed = Deferred.makeUnsafe<number>()
-      const waiting = new Set<{ readonly is: (text: string) => boolean; readonly found: Deferred.Deferred<string | undefined> }>()
+      const waiting = new Set<{
+        readonly is: (text: string) => boolean
+        readonly found: Deferred.Deferred<string | undefined>
+      }>()
       let closeCode = 1006
       let chunks: Array<Buffer> = []
       let size = 0
@@ -109,7 +116,7 @@ export const rawSocket = (port: number, token: string, { keep = true }: RawSocke
       socket.on("error", () => {})
       socket.on("close", () => {
         Deferred.doneUnsafe(closed, Effect.succeed(closeCode))
-        for (const { found } of waiting) Deferred.doneUnsafe(found, Effect.succeed(undefined))
+        for (const { found } of waiting) Deferred.doneUnsafe(found, Effect.undefined)
         resume(Effect.die(new Error("The connection ended before it was upgraded")))
       })
       socket.write(

@@ -25,8 +25,22 @@ export interface TokenOptions {
 const base64Url = (text: string): string => Buffer.from(text).toString("base64url")
 
 /** A token as an issuer would sign it, or as a forger would. */
-export const token = ({ algorithm = "HS256", exp, name, roles = ["user"], secret = jwtSecret, sub, tenant = "default" }: TokenOptions): string => {
-  const claims = { sub, tenant, roles, exp: exp ?? Math.floor(Date.now() / 1000) + 3_600, ...(name === undefined ? {} : { name }) }
+export const token = ({
+  algorithm = "HS256",
+  exp,
+  name,
+  roles = ["user"],
+  secret = jwtSecret,
+  sub,
+  tenant = "default"
+}: TokenOptions): string => {
+  const claims = {
+    sub,
+    tenant,
+    roles,
+    exp: exp ?? Math.floor(Date.now() / 1000) + 3_600,
+    ...(name === undefined ? {} : { name })
+  }
   const body = `${base64Url(JSON.stringify({ alg: algorithm, typ: "JWT" }))}.${base64Url(JSON.stringify(claims))}`
   return `${body}.${algorithm === "none" ? "" : createHmac("sha256", secret).update(body).digest("base64url")}`
 }
@@ -52,7 +66,11 @@ export interface Call {
 }
 
 /** One HTTP exchange; fails only when no answer comes. */
-export const call = (url: string, path: string, { body, contentType, method, token }: Call = {}): Effect.Effect<Answer, RequestFailed> =>
+export const call = (
+  url: string,
+  path: string,
+  { body, contentType, method, token }: Call = {}
+): Effect.Effect<Answer, RequestFailed> =>
   Effect.tryPromise({
     try: async (signal) => {
       const answer = await fetch(url + path, {
@@ -179,7 +197,7 @@ export const rssOf = (pid: number): number => {
 }
 
 /** The seed of this run's chance; `BECKON_TEST_SEED` repeats a run. */
-export const seed = Effect.map(Config.option(Config.schema(Schema.NumberFromString, "BECKON_TEST_SEED")), (given) =>
+export const seed = Effect.map(Config.option(Config.schema(Schema.FiniteFromString, "BECKON_TEST_SEED")), (given) =>
   Option.getOrElse(given, () => Math.floor(Math.random() * 2 ** 31))
 )
 

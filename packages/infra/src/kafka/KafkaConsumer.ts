@@ -23,7 +23,15 @@ import { hold, makePartition, nextOf, work } from "./KafkaPartition.ts"
 import type { Partition, Work } from "./KafkaPartition.ts"
 
 /** The member is out of the group; a new one must join. */
-export class ConsumerStopped extends Data.TaggedError("ConsumerStopped")<{ readonly cause: unknown }> {}
+export class ConsumerStopped extends Data.TaggedError("ConsumerStopped")<{
+  readonly cause: unknown
+  /** Whether it had been in the group. */
+  readonly joined: boolean
+}> {
+  override get message() {
+    return this.cause instanceof Error ? this.cause.message : String(this.cause)
+  }
+}
 
 /** What this member owns between two rebalances. */
 interface Assignment extends Work {
@@ -96,6 +104,7 @@ export const member = Effect.fnUntraced(function* <E, R>(
   const happenings = yield* Queue.unbounded<Happening>()
   let assignment = makeAssignment(false)
   let leaving = false
+  let joined = false
 
   const eachBatch = (payload: EachBatchPayload): Promise<void> => {
     const { batch } = payload
@@ -126,6 +135,7 @@ export const member = Effect.fnUntraced(function* <E, R>(
     consumer.on(consumer.events.GROUP_JOIN, () => {
       assignment.mayBegin.closeUnsafe()
       assignment = makeAssignment(!leaving)
+      joined = true
       consumer.resume([{ topic: fullTopic }])
       Queue.offerUnsafe(happenings, { _tag: "Assigned", assignment })
     })
@@ -183,7 +193,7 @@ export const member = Effect.fnUntraced(function* <E, R>(
         }
         case "Stopped": {
           yield* Scope.close(workers, Exit.void)
-          return yield* new ConsumerStopped({ cause: happening.cause })
+          return yield* new ConsumerStopped({ cause: happening.cause, joined })
         }
         case "Leave": {
           return yield* drain(workers)

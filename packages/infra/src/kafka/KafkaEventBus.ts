@@ -18,6 +18,8 @@ import type { KafkaSettings } from "./KafkaSettings.ts"
 import { KafkaTopics } from "./KafkaTopics.ts"
 import type { KafkaTopicRefused, KafkaUnavailable } from "./KafkaTopics.ts"
 
+/** Between one member and the next, in ms. */
+const firstPause = 200
 const longestPause = 5_000
 
 const make = Effect.gen(function* () {
@@ -32,18 +34,19 @@ const make = Effect.gen(function* () {
     handler: (records: ReadonlyArray<EventRecord>) => Effect.Effect<void, E, R>,
     leave: Deferred.Deferred<void>
   ) {
-    for (let pause = 200; !Deferred.isDoneUnsafe(leave); pause = Math.min(pause * 2, longestPause)) {
-      const attempt = Effect.raceFirst(topics.ensure([topic]), Deferred.await(leave)).pipe(
+    let pause = firstPause
+    while (!Deferred.isDoneUnsafe(leave)) {
+      yield* Effect.raceFirst(topics.ensure([topic]), Deferred.await(leave)).pipe(
         Effect.andThen(member(topic, group, handler, leave)),
-        Effect.catch((cause) =>
-          Effect.andThen(
-            Effect.logWarning(`The consumer of ${topic} is out of its group; it joins again`, cause),
-            Effect.raceFirst(Effect.sleep(pause), Deferred.await(leave))
+        Effect.provideService(KafkaClient, client),
+        Effect.catch((error) => {
+          pause = error._tag === "ConsumerStopped" && error.joined ? firstPause : Math.min(pause * 2, longestPause)
+          return Effect.logWarning(`A consumer of ${topic} is not in its group; it joins again`).pipe(
+            Effect.annotateLogs({ group, reason: error.message }),
+            Effect.andThen(Effect.raceFirst(Effect.sleep(pause), Deferred.await(leave)))
           )
-        ),
-        Effect.provideService(KafkaClient, client)
+        })
       )
-      yield* attempt
     }
   })
 

@@ -38,7 +38,7 @@ export interface KafkaSettings {
   readonly batchSize?: number
   /** A partition with so many records waiting in this process is not fetched from; 2,000 by default. */
   readonly bufferedRecords?: number
-  /** The group gives a member's partitions to others after so many ms without a heartbeat; 30,000 by default. */
+  /** The group gives a member's partitions to others after so many ms without a heartbeat; 10,000 by default. */
   readonly sessionTimeout?: number
   /** A member that stops lets its handlers work on for at most so many ms; 10,000 by default. */
   readonly drainTimeout?: number
@@ -53,7 +53,7 @@ export const defaults = {
   partitions: 12,
   batchSize: 500,
   bufferedRecords: 2_000,
-  sessionTimeout: 30_000,
+  sessionTimeout: 10_000,
   drainTimeout: 10_000,
   publishTimeout: 15_000,
   connectTimeout: 30_000

@@ -5,7 +5,7 @@ import { EventOutbox } from "@beckon/domain/ports/EventOutbox"
 import type { OutboxEntry } from "@beckon/domain/ports/EventOutbox"
 import { FriendshipChanged, FriendshipStore } from "@beckon/domain/ports/FriendshipStore"
 import { StoreUnavailable } from "@beckon/domain/ports/NotificationStore"
-import { Context, Effect, Layer, Option } from "effect"
+import { Context, Effect, Layer, Option, Semaphore } from "effect"
 
 const isOpen = ({ status }: Friendship): boolean => status === "PENDING" || status === "ACCEPTED"
 
@@ -82,8 +82,10 @@ const make = Effect.sync(() => {
       })
   })
 
+  const turn = Semaphore.makeUnsafe(1)
   const outbox = EventOutbox.of({
     peek: (limit) => Effect.sync(() => entries.slice(0, limit)),
+    exclusively: turn.withPermitsIfAvailable(1),
     remove: (ids) =>
       Effect.sync(() => {
         const leaving = new Set(ids)

@@ -25,7 +25,7 @@ import {
   tablesOfSource
 } from "./DatabaseCopyCatalog.ts"
 import type { Catalog, CopyRefused, CopyTable } from "./DatabaseCopyCatalog.ts"
-import { advance, beginProgress, finishProgress, readProgress, sourceState } from "./DatabaseCopyProgress.ts"
+import { advance, beginProgress, finishProgress, readProgress, settledProgress, sourceState } from "./DatabaseCopyProgress.ts"
 import type { TableProgress } from "./DatabaseCopyProgress.ts"
 import {
   countRows,
@@ -217,12 +217,14 @@ const copyTable = Effect.fnUntraced(function* (
     progress = yield* target.withTransaction(
       Effect.gen(function* () {
         yield* exactText(target)
-        if (page.rows.length > 0) yield* insertRows(target, table, page.rows)
-        return yield* advance(target, before, {
+        // First, because it waits for another copy's page, and then sees that it has come in between.
+        const after = yield* advance(target, before, {
           last: page.last ?? before.last,
           rows: before.rows + page.rows.length,
           done: page.rows.length < pageRows
         })
+        if (page.rows.length > 0) yield* insertRows(target, table, page.rows)
+        return after
       })
     )
     yield* report(progress.rows)
@@ -263,7 +265,7 @@ const copyAll = Effect.fnUntraced(function* (options: CopyOptions) {
     const begin = { source: inspected.sourceState, tables: names, replace, seen: inspected.progress }
     yield* beginProgress(target, begin)
   }
-  const progress = yield* readProgress(target)
+  const progress = yield* settledProgress(target)
   const tables: Array<TableCopied> = []
   for (const table of inspected.tables) {
     const begun = progress.find((each) => each.table === table.name)

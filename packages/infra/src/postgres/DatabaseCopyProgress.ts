@@ -6,8 +6,8 @@
  * Each row names the source as it was: its identity, and the number of its next transaction. A source that anyone has
  * written to since has another, and is not continued with.
  */
-import { Effect } from "effect"
-import type { SqlClient } from "effect/sql/SqlClient"
+import { Effect, Schema } from "effect"
+import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { progressTable, refuse } from "./DatabaseCopyCatalog.ts"
 import type { CopyRefused } from "./DatabaseCopyCatalog.ts"
@@ -47,6 +47,12 @@ export const readProgress = (target: SqlClient): Effect.Effect<ReadonlyArray<Tab
     select table_name as "table", source, last_key as last, copied_rows::float8 as rows, done,
       finished_at is not null as finished
     from ${target(progressTable)} order by table_name`
+
+/** `readProgress` once no transaction changes it any more: that of a copy which was killed may still be ending. */
+export const settledProgress = (target: SqlClient): Effect.Effect<ReadonlyArray<TableProgress>, SqlError> =>
+  target.withTransaction(
+    Effect.andThen(target`lock table ${target(progressTable)} in exclusive mode`, readProgress(target))
+  )
 
 const interfered = refuse("interfered", "Another copy writes to the target: let it end, or end it, and run this again")
 
@@ -109,3 +115,20 @@ export const advance = Effect.fnUntraced(function* (
 /** To be called in the transaction that raises the sequences. */
 export const finishProgress = (target: SqlClient): Effect.Effect<void, SqlError> =>
   Effect.asVoid(target`update ${target(progressTable)} set finished_at = now(), updated_at = now()`)
+
+/** The target holds a part of a copy: what a server wrote there would meet the rest of it. */
+export class CopyUnfinished extends Schema.TaggedError<CopyUnfinished>()("CopyUnfinished", {}) {
+  override get message(): string {
+    return "The database holds a part of a copy: run beckon migrate copy again to its end"
+  }
+}
+
+/** Fails on a database that a copy has not finished with; to be run before a server uses it. */
+export const refuseUnfinished: Effect.Effect<void, CopyUnfinished | SqlError, SqlClient> = Effect.gen(function* () {
+  const sql = yield* SqlClient
+  const known = yield* sql`select 1 from pg_catalog.pg_tables
+    where schemaname = current_schema() and tablename = ${progressTable}`
+  if (known.length === 0) return
+  const progress = yield* readProgress(sql)
+  if (progress.some(({ finished }) => !finished)) return yield* new CopyUnfinished()
+})

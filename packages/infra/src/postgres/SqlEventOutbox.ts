@@ -1,5 +1,5 @@
 import { EventOutbox } from "@beckon/domain/ports/EventOutbox"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Option, Semaphore } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { texts } from "./SqlValues.ts"
 import { unavailable } from "./StoreFailure.ts"
@@ -12,8 +12,21 @@ interface OutboxRow {
   readonly value: string
 }
 
+/** The number of the advisory lock: any that nothing else in the database uses. */
+const relayLock = 6_234_107
+
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient
+  // PGlite has one backend and one process: a transaction that stays open while events are handled would stop the handlers.
+  const isAlone = sql.driver === "pglite"
+  const turn = yield* Semaphore.make(1)
+
+  /** A lock of the transaction leaves with it, also when the connection breaks; what failed keeps what it has removed. */
+  const locked = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.gen(function* () {
+      const rows = yield* sql<{ readonly locked: boolean }>`select pg_try_advisory_xact_lock(${relayLock}) as locked`
+      return rows[0]?.locked === true ? Option.some(yield* Effect.exit(effect)) : Option.none()
+    })
 
   return EventOutbox.of({
     peek: Effect.fn("EventOutbox.peek")(function* (limit) {
@@ -21,6 +34,13 @@ const make = Effect.gen(function* () {
         select id, topic, key, headers, value from event_outbox order by id limit ${limit}`
       return rows.map((row) => ({ ...row, id: String(row.id) }))
     }, unavailable("EventOutbox.peek")),
+
+    exclusively: (effect) =>
+      isAlone
+        ? turn.withPermitsIfAvailable(1)(effect)
+        : Effect.flatMap(unavailable("EventOutbox.exclusively")(sql.withTransaction(locked(effect))), (ran) =>
+            Option.match(ran, { onNone: () => Effect.succeedNone, onSome: (exit) => Effect.asSome(exit) })
+          ),
 
     remove: (ids) =>
       ids.length === 0

@@ -1,5 +1,6 @@
 /**
- * How far a copy is, on stderr: a bar that moves on a terminal; elsewhere a line at a table's begin, every tenth of it, and its end.
+ * How far a copy is, on stderr: a bar that moves on a terminal; elsewhere a line at a table's begin, every
+ * tenth of it, and its end. Tables without rows are passed over.
  */
 import type { CopyProgress } from "@beckon/infra/postgres/DatabaseCopy"
 import { Effect } from "effect"
@@ -42,6 +43,7 @@ export const make = (output: Output = stderr): ((progress: CopyProgress) => Effe
   let shown = ""
   return (progress) =>
     Effect.sync(() => {
+      if (progress.of === 0) return
       const ended = progress.rows >= progress.of
       const key = `${progress.step} ${progress.table} `
       const mark = `${key}${ended ? "end" : Math.floor(share(progress) * (output.isTerminal ? 200 : 10))}`

@@ -170,10 +170,10 @@ const run = Effect.fnUntraced(function* (given: Flags) {
   const named = { from: folder, to: address }
   if (given.dryRun) return yield* dryRun(ends, named, given)
 
-  const { result, seconds, verification } = yield* Effect.catchTag(copyAndVerify(ends, given), "CopyRefused", (refusal) =>
-    refusal.reason === "target-not-empty" || refusal.reason === "source-changed"
-      ? failed(`${refusal.message}. --replace deletes what Beckon's tables hold there and copies from the beginning`)
-      : Effect.fail(refusal)
+  const { result, seconds, verification } = yield* Effect.mapError(copyAndVerify(ends, given), (error) =>
+    error._tag === "CopyRefused" && (error.reason === "target-not-empty" || error.reason === "source-changed")
+      ? failed(`${error.message}. --replace deletes what Beckon's tables hold there and copies from the beginning`)
+      : error
   )
   const files = yield* FileSystem.FileSystem
   const paths = yield* Path.Path

@@ -7,7 +7,7 @@
  * bounded: a gateway that does not take its frames (frozen, cut off) loses the outbox, and whoever writes to it is told, so
  * that its mailbox forgets the session. The gateway attaches its sessions again from their positions when its stream ends.
  */
-import type { Cause} from "effect";
+import type { Cause } from "effect"
 import { Clock, Context, Duration, Effect, Layer, Queue, Schedule } from "effect"
 import { SessionId } from "@beckon/domain/Identifiers"
 import type { GatewayId } from "@beckon/domain/Identifiers"

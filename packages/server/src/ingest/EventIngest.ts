@@ -83,7 +83,9 @@ export class EventIngest extends Context.Service<
         if (drafts.length > 0) yield* mailboxes.deliver(drafts)
         // Last: all records come again when the mailboxes push back, and a letter has no dedupe key.
         for (const [record, reason] of dead) {
-          yield* Effect.logWarning("A record became a dead letter").pipe(Effect.annotateLogs({ topic: record.topic, reason }))
+          yield* Effect.logWarning("A record became a dead letter").pipe(
+            Effect.annotateLogs({ topic: record.topic, reason })
+          )
           yield* deadLetters.add(record, reason)
         }
       })

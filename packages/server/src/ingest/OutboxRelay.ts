@@ -1,8 +1,8 @@
 /**
  * Publishes the events that were committed with a change of state, in the order in which they were committed, at least
- * once: an event leaves the outbox after the bus has it.
+ * once: an event leaves the outbox after the bus has it. Of several nodes one publishes at a time.
  */
-import { Context, Effect, Latch, Layer, Schedule } from "effect"
+import { Cause, Context, Effect, Latch, Layer, Schedule } from "effect"
 import { EventBus } from "@beckon/domain/ports/EventBus"
 import { EventOutbox } from "@beckon/domain/ports/EventOutbox"
 
@@ -34,19 +34,22 @@ export class OutboxRelay extends Context.Service<
         }
       })
 
-      const publishWithRetry = publishAll.pipe(
-        Effect.tapError((error) => Effect.logWarning("The outbox could not be published; it tries again", error)),
-        Effect.retry(
-          Schedule.min([Schedule.jittered(Schedule.exponential("100 millis")), Schedule.spaced("10 seconds")])
-        )
-      )
-
       const round = Effect.gen(function* () {
         yield* Effect.race(news.await, Effect.sleep(lookEvery))
         yield* news.close
-        yield* publishWithRetry
+        yield* outbox.exclusively(publishAll).pipe(
+          Effect.tapError((error) => Effect.logWarning("The outbox could not be published; it tries again", error)),
+          Effect.retry(
+            Schedule.min([Schedule.jittered(Schedule.exponential("100 millis")), Schedule.spaced("10 seconds")])
+          )
+        )
       })
-      yield* Effect.forkScoped(Effect.forever(round))
+      const survived = Effect.catchCause(round, (cause) =>
+        Cause.hasInterruptsOnly(cause)
+          ? Effect.failCause(cause)
+          : Effect.logError("A round of the outbox relay failed; the next one publishes what is left", cause)
+      )
+      yield* Effect.forkScoped(Effect.forever(survived))
 
       return { nudge: Effect.asVoid(news.open) }
     })

@@ -1,7 +1,8 @@
 /**
  * The deployment's secrets and what is made of them: tokens, and the cipher of device tokens.
  */
-import { Effect, Layer, Option, Path, Redacted, Schema } from "effect"
+import { Effect, Layer, Option, Path, Redacted, Result, Schema } from "effect"
+import { Hex } from "effect/encoding"
 import * as JwtTokens from "@beckon/infra/security/JwtTokens"
 import * as SecretFile from "@beckon/infra/security/SecretFile"
 import { TokenCipher } from "@beckon/infra/security/TokenCipher"
@@ -17,16 +18,37 @@ export class SecretTooShort extends Schema.TaggedError<SecretTooShort>()("Secret
   }
 }
 
+/** A secret of the environment that is not written as it must be. Does not quote it. */
+export class SecretNotHex extends Schema.TaggedError<SecretNotHex>()("SecretNotHex", {
+  setting: Schema.String,
+  expected: Schema.String
+}) {
+  override get message() {
+    return `${this.setting} must be ${this.expected}`
+  }
+}
+
 const inDataDir = Effect.fnUntraced(function* (name: string) {
   const { dataDir } = yield* ServerConfig
   const paths = yield* Path.Path
   return yield* SecretFile.readOrMake(paths.join(dataDir, name))
 })
 
+const hexPrefix = "hex:"
+
+/** `hex:` and digits, for the bytes of `jwt.secret`, which are no text; anything else is the text itself. */
+const bytesOf = (text: string): Effect.Effect<Uint8Array, SecretNotHex> => {
+  if (!text.startsWith(hexPrefix)) return Effect.succeed(new TextEncoder().encode(text))
+  const bytes = Hex.decode(text.slice(hexPrefix.length).trim())
+  return Result.isSuccess(bytes)
+    ? Effect.succeed(bytes.success)
+    : Effect.fail(new SecretNotHex({ setting: "BECKON_JWT_SECRET", expected: "hexadecimal digits after hex:" }))
+}
+
 const jwtSecret = Effect.gen(function* () {
   const config = yield* ServerConfig
   if (Option.isNone(config.jwtSecret)) return yield* inDataDir("jwt.secret")
-  const bytes = new TextEncoder().encode(Redacted.value(config.jwtSecret.value))
+  const bytes = yield* bytesOf(Redacted.value(config.jwtSecret.value))
   if (bytes.length < minSecretBytes) return yield* new SecretTooShort({ setting: "BECKON_JWT_SECRET" })
   return Redacted.make(bytes)
 })
@@ -35,4 +57,15 @@ export const layerTokens = Layer.unwrap(
   Effect.map(jwtSecret, (secret) => Layer.merge(JwtTokens.layerVerifier(secret), JwtTokens.layerIssuer(secret)))
 )
 
-export const layerCipher = Layer.unwrap(Effect.map(inDataDir("device-tokens.secret"), TokenCipher.layer))
+const deviceTokenSecret = Effect.gen(function* () {
+  const { deviceTokenSecret } = yield* ServerConfig
+  if (Option.isNone(deviceTokenSecret)) return yield* inDataDir("device-tokens.secret")
+  const bytes = Hex.decode(Redacted.value(deviceTokenSecret.value).trim())
+  if (Result.isFailure(bytes) || bytes.success.length !== SecretFile.secretBytes) {
+    const expected = `${SecretFile.secretBytes} bytes in hexadecimal`
+    return yield* new SecretNotHex({ setting: "BECKON_DEVICE_TOKEN_SECRET", expected })
+  }
+  return Redacted.make(bytes.success)
+})
+
+export const layerCipher = Layer.unwrap(Effect.map(deviceTokenSecret, TokenCipher.layer))

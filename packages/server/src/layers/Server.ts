@@ -5,6 +5,7 @@ import { Duration, Effect, Layer, Option } from "effect"
 import { HttpRouter } from "effect/http"
 import { HttpApiBuilder, HttpApiMiddleware, HttpApiScalar } from "effect/http-api"
 import { BeckonApi } from "@beckon/domain/api/BeckonApi"
+import * as RedisRunnerStorage from "@beckon/infra/redis/RedisRunnerStorage"
 import * as UwsHttpServer from "@beckon/infra/uws/UwsHttpServer"
 import { UwsServer } from "@beckon/infra/uws/UwsServer"
 import * as AuthorizationLive from "../api/AuthorizationLive.ts"
@@ -17,6 +18,9 @@ import { Friendships } from "../friendship/Friendships.ts"
 import { Gateway } from "../gateway/Gateway.ts"
 import { GatewaySettings } from "../gateway/GatewaySettings.ts"
 import * as InboxCalls from "../gateway/InboxCalls.ts"
+import * as Links from "../gateway/Links.ts"
+import { Outboxes } from "../gateway/Outboxes.ts"
+import * as RemoteOutlet from "../gateway/RemoteOutlet.ts"
 import * as Sessions from "../gateway/Sessions.ts"
 import { Inbox } from "../inbox/Inbox.ts"
 import { Sender } from "../inbox/Sender.ts"
@@ -30,7 +34,8 @@ import { ResidentMailboxes } from "../mailbox/ResidentMailboxes.ts"
 import { StateLoader } from "../mailbox/StateLoader.ts"
 import * as Cluster from "./Cluster.ts"
 import * as Secrets from "./Secrets.ts"
-import { ServerConfig } from "./ServerConfig.ts"
+import * as RedisLayer from "./RedisLayer.ts"
+import { isJoined, ServerConfig } from "./ServerConfig.ts"
 
 const layerSettings = Layer.unwrap(
   Effect.map(ServerConfig, (config) =>
@@ -44,15 +49,30 @@ const layerSettings = Layer.unwrap(
   )
 )
 
-/** Mailboxes on this node, and the way to them. Needs the stores. */
-export const layerMailboxes = PartitionHost.layer.pipe(
+const layerHost = PartitionHost.layer.pipe(
   Layer.provide([GroupCommit.layer, StateLoader.layer]),
-  Layer.provideMerge(Mailboxes.layer),
-  Layer.provide(Cluster.layerSingle),
-  Layer.provide(Sessions.layerOutletLocal),
-  Layer.provideMerge(ResidentMailboxes.layer),
-  Layer.provideMerge(Sessions.Sessions.layer)
+  Layer.provideMerge(Mailboxes.layer)
 )
+
+/** All mailboxes, on this node. */
+const layerAlone = layerHost.pipe(Layer.provide(Cluster.layerSingle), Layer.provide(Sessions.layerOutletLocal))
+
+/** The mailboxes of this node's partitions, the way to the others, and the frames between nodes. */
+const layerAmongOthers = (self: string) =>
+  Layer.merge(layerHost, Links.layer(self)).pipe(
+    Layer.provide(Cluster.layerMany),
+    Layer.provide(RemoteOutlet.layer),
+    Layer.provide(Outboxes.layer),
+    Layer.provide(RedisRunnerStorage.layer.pipe(Layer.provide(Cluster.layerConfig))),
+    Layer.provide(RedisLayer.layer)
+  )
+
+/** Mailboxes, wherever they are. Needs the stores. */
+const layerMailboxes = Layer.unwrap(
+  Effect.map(ServerConfig, (config) =>
+    isJoined(config) ? layerAmongOthers(PartitionHost.nodeName({ host: config.nodeHost, port: config.nodePort })) : layerAlone
+  )
+).pipe(Layer.provideMerge(ResidentMailboxes.layer), Layer.provideMerge(Sessions.Sessions.layer))
 
 /** What callers can ask for, over any transport. */
 const layerServices = Layer.mergeAll(Inbox.layer, Sender.layer, Friendships.layer).pipe(

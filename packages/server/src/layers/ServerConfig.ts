@@ -22,11 +22,24 @@ const config = Config.all({
   databasePrePing: settings.databasePrePing.read,
   flushCommits: settings.flushCommits.read,
   redisUrl: settings.redisUrl.read,
+  redisSentinels: settings.redisSentinels.read,
+  redisSentinelName: settings.redisSentinelName.read,
+  redisClusterNodes: settings.redisClusterNodes.read,
+  redisUsername: settings.redisUsername.read,
+  redisPassword: settings.redisPassword.read,
+  redisTls: settings.redisTls.read,
   prefix: settings.prefix.read,
+  kafkaBrokers: settings.kafkaBrokers.read,
+  kafkaTls: settings.kafkaTls.read,
+  kafkaSaslMechanism: settings.kafkaSaslMechanism.read,
+  kafkaUsername: settings.kafkaUsername.read,
+  kafkaPassword: settings.kafkaPassword.read,
+  kafkaTopicPrefix: settings.kafkaTopicPrefix.read,
   nodeHost: settings.nodeHost.read,
   nodePort: settings.nodePort.read,
   lease: settings.lease.read,
   jwtSecret: settings.jwtSecret.read,
+  deviceTokenSecret: settings.deviceTokenSecret.read,
   mailboxIdle: settings.mailboxIdle.read,
   drainTimeout: settings.drainTimeout.read,
   logLevel: settings.logLevel.read
@@ -50,13 +63,35 @@ export class SettingsConflict extends Schema.TaggedError<SettingsConflict>()("Se
   }
 }
 
+type Unchecked = Omit<Read, "host" | "nodeListenHost" | "allowedOrigins">
+
+/** Whether this node is one of several. */
+export const isJoined = (config: Pick<Unchecked, "redisUrl" | "redisSentinels" | "redisClusterNodes">): boolean =>
+  Option.isSome(config.redisUrl) || Option.isSome(config.redisSentinels) || Option.isSome(config.redisClusterNodes)
+
 /** Several nodes share a database and secrets; with one of them missing each node would have its own. */
-const conflictOf = (config: Pick<ServerConfigShape, "redisUrl" | "databaseUrl" | "jwtSecret">): string | undefined => {
-  if (Option.isNone(config.redisUrl)) return undefined
-  if (Option.isNone(config.databaseUrl))
-    return "REDIS_URL joins several nodes, which need DATABASE_URL: an embedded database has one"
-  if (Option.isNone(config.jwtSecret)) return "REDIS_URL joins several nodes, which need the same BECKON_JWT_SECRET"
-  return undefined
+const conflictOf = (config: Unchecked): string | undefined => {
+  const ways = [
+    Option.isSome(config.redisUrl),
+    Option.isSome(config.redisSentinels),
+    Option.isSome(config.redisClusterNodes)
+  ]
+  if (ways.filter(Boolean).length > 1) return "REDIS_URL, REDIS_SENTINELS and REDIS_CLUSTER_NODES exclude one another"
+  if (Option.isSome(config.redisSentinels) && Option.isNone(config.redisSentinelName)) {
+    return "REDIS_SENTINELS needs REDIS_SENTINEL_NAME"
+  }
+  const hasAccount = Option.isSome(config.kafkaUsername) && Option.isSome(config.kafkaPassword)
+  if (Option.isSome(config.kafkaSaslMechanism) && !hasAccount) {
+    return "KAFKA_SASL_MECHANISM needs KAFKA_USERNAME and KAFKA_PASSWORD"
+  }
+  if (!isJoined(config)) return undefined
+  if (Option.isNone(config.databaseUrl)) {
+    return "Redis joins several nodes, which need DATABASE_URL: an embedded database has one"
+  }
+  if (Option.isNone(config.jwtSecret)) return "Redis joins several nodes, which need the same BECKON_JWT_SECRET"
+  return Option.isNone(config.deviceTokenSecret)
+    ? "Redis joins several nodes, which need the same BECKON_DEVICE_TOKEN_SECRET"
+    : undefined
 }
 
 export class ServerConfig extends Context.Service<ServerConfig, ServerConfigShape>()(

@@ -110,11 +110,88 @@ export const settings = {
     secret: true,
     read: Config.option(Config.Redacted("REDIS_URL"))
   }),
+  redisSentinels: setting({
+    name: "REDIS_SENTINELS",
+    about: "Instead of REDIS_URL: host:port of Sentinels, comma-separated. Needs REDIS_SENTINEL_NAME.",
+    fallback: "none",
+    read: Config.option(Config.NonEmptyString("REDIS_SENTINELS"))
+  }),
+  redisSentinelName: setting({
+    name: "REDIS_SENTINEL_NAME",
+    about: "The name of the group that the Sentinels watch.",
+    fallback: "none",
+    read: Config.option(Config.NonEmptyString("REDIS_SENTINEL_NAME"))
+  }),
+  redisClusterNodes: setting({
+    name: "REDIS_CLUSTER_NODES",
+    about: "Instead of REDIS_URL: host:port of some nodes of a Redis Cluster, comma-separated.",
+    fallback: "none",
+    read: Config.option(Config.NonEmptyString("REDIS_CLUSTER_NODES"))
+  }),
+  redisUsername: setting({
+    name: "REDIS_USERNAME",
+    about: "The ACL user for Redis; wins over the one in REDIS_URL.",
+    fallback: "none",
+    read: Config.option(Config.NonEmptyString("REDIS_USERNAME"))
+  }),
+  redisPassword: setting({
+    name: "REDIS_PASSWORD",
+    about: "The password of Redis; wins over the one in REDIS_URL.",
+    fallback: "none",
+    secret: true,
+    read: Config.option(Config.Redacted("REDIS_PASSWORD"))
+  }),
+  redisTls: setting({
+    name: "REDIS_TLS",
+    about: "Whether Sentinel and Cluster are reached over TLS; with REDIS_URL the scheme rediss:// says so.",
+    fallback: "false",
+    read: Config.Boolean("REDIS_TLS").pipe(Config.withDefault(false))
+  }),
   prefix: setting({
     name: "BECKON_PREFIX",
     about: "What the keys of this deployment in Redis begin with.",
     fallback: "beckon",
     read: Config.NonEmptyString("BECKON_PREFIX").pipe(Config.withDefault("beckon"))
+  }),
+  kafkaBrokers: setting({
+    name: "KAFKA_BROKERS",
+    about: "host:port of some Kafka brokers, comma-separated; without it events stay in the process.",
+    fallback: "none: the bus in the process",
+    production: "kafka-1.internal:9092,kafka-2.internal:9092",
+    read: Config.option(Config.NonEmptyString("KAFKA_BROKERS"))
+  }),
+  kafkaTls: setting({
+    name: "KAFKA_TLS",
+    about: "Whether the brokers are reached over TLS.",
+    fallback: "false",
+    read: Config.Boolean("KAFKA_TLS").pipe(Config.withDefault(false))
+  }),
+  kafkaSaslMechanism: setting({
+    name: "KAFKA_SASL_MECHANISM",
+    about: "plain, scram-sha-256 or scram-sha-512. Needs KAFKA_USERNAME and KAFKA_PASSWORD.",
+    fallback: "none",
+    read: Config.option(
+      Config.schema(Schema.Literals(["plain", "scram-sha-256", "scram-sha-512"]), "KAFKA_SASL_MECHANISM")
+    )
+  }),
+  kafkaUsername: setting({
+    name: "KAFKA_USERNAME",
+    about: "The SASL user.",
+    fallback: "none",
+    read: Config.option(Config.NonEmptyString("KAFKA_USERNAME"))
+  }),
+  kafkaPassword: setting({
+    name: "KAFKA_PASSWORD",
+    about: "The password of the SASL user.",
+    fallback: "none",
+    secret: true,
+    read: Config.option(Config.Redacted("KAFKA_PASSWORD"))
+  }),
+  kafkaTopicPrefix: setting({
+    name: "KAFKA_TOPIC_PREFIX",
+    about: "Stands before every topic and group, for several deployments on one Kafka.",
+    fallback: "empty",
+    read: Config.String("KAFKA_TOPIC_PREFIX").pipe(Config.withDefault(""))
   }),
   nodeHost: setting({
     name: "NODE_HOST",
@@ -143,11 +220,21 @@ export const settings = {
   }),
   jwtSecret: setting({
     name: "BECKON_JWT_SECRET",
-    about: "The key of HS256 tokens, at least 32 bytes. Your issuer signs with it.",
+    about:
+      "The key of HS256 tokens, at least 32 bytes. Your issuer signs with it. `hex:` and hexadecimal digits for bytes that are no text, such as those of the file `jwt.secret`.",
     fallback: "a file in the data folder, made at the first start",
     production: "change-me-to-at-least-32-random-bytes",
     secret: true,
     read: Config.option(Config.Redacted("BECKON_JWT_SECRET"))
+  }),
+  deviceTokenSecret: setting({
+    name: "BECKON_DEVICE_TOKEN_SECRET",
+    about:
+      "The key that device tokens are encrypted with: 32 bytes in hexadecimal, the same on every node (openssl rand -hex 32). Under another key the stored tokens cannot be read.",
+    fallback: "a file in the data folder, made at the first start",
+    production: "change-me-to-64-hexadecimal-digits",
+    secret: true,
+    read: Config.option(Config.Redacted("BECKON_DEVICE_TOKEN_SECRET"))
   }),
   allowedOrigins: setting({
     name: "BECKON_ALLOWED_ORIGINS",

@@ -3,7 +3,6 @@
  */
 import { Console, Effect, Layer, Option } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
-import * as InProcessEventBus from "@beckon/infra/memory/InProcessEventBus"
 import * as DatabaseClient from "@beckon/infra/postgres/DatabaseClient"
 import { migrations } from "@beckon/infra/postgres/Migrations"
 import type { DataDirectoryError, PgliteProgress } from "@beckon/infra/postgres/PgliteDatabase"
@@ -17,6 +16,7 @@ import { runMigrations } from "@beckon/infra/postgres/SqlMigrations"
 import * as SqlNotificationStore from "@beckon/infra/postgres/SqlNotificationStore"
 import * as SqlPreferenceStore from "@beckon/infra/postgres/SqlPreferenceStore"
 import * as SqlUserDirectory from "@beckon/infra/postgres/SqlUserDirectory"
+import * as Bus from "./Bus.ts"
 import { layerCipher } from "./Secrets.ts"
 import { ServerConfig } from "./ServerConfig.ts"
 import type { ServerConfigShape } from "./ServerConfig.ts"
@@ -83,11 +83,11 @@ const layerMaintenance = Layer.unwrap(
   Effect.map(ServerConfig, ({ databaseUrl }) => (Option.isNone(databaseUrl) ? PgliteMaintenance.layer : Layer.empty))
 )
 
-/** Stores on the migrated database, and the bus in the process. */
-export const layer = layerStores.pipe(
+/** Stores on the migrated database, and the bus. */
+export const layer = Bus.layer.pipe(
+  Layer.provideMerge(layerStores),
   Layer.merge(layerMaintenance),
   Layer.provide(layerMigrated),
   Layer.provide(layerCipher),
-  Layer.provideMerge(layerDatabase),
-  Layer.merge(InProcessEventBus.layer)
+  Layer.provideMerge(layerDatabase)
 )

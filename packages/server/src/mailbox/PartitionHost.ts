@@ -23,7 +23,7 @@ import { StateLoader } from "./StateLoader.ts"
 const full = new Unavailable({ detail: "The mailbox has too many commands waiting; try again." })
 
 /** How a node is named in answers: where the others reach it. */
-export const nodeName = ({ host, port }: RunnerAddress): string => `${host}:${port}`
+export const nodeName = ({ host, port }: Pick<RunnerAddress, "host" | "port">): string => `${host}:${port}`
 
 const makeHost = Effect.gen(function* () {
   const deps: Mailbox.Dependencies = {

@@ -29,12 +29,23 @@ type Store = FriendshipStore["Service"]
 const layer = (change: (store: Store) => Partial<Store> = () => ({})) =>
   Friendships.layer.pipe(
     Layer.provideMerge(OutboxRelay.layer),
-    Layer.provideMerge(Layer.effect(FriendshipStore, Effect.map(FriendshipStore, (store) => ({ ...store, ...change(store) })))),
+    Layer.provideMerge(
+      Layer.effect(
+        FriendshipStore,
+        Effect.map(FriendshipStore, (store) => ({ ...store, ...change(store) }))
+      )
+    ),
     Layer.provideMerge([MemoryFriendshipStore.layer, MemoryUserDirectory.layer, InProcessEventBus.layer])
   )
 
-const problemOf = <A, E extends { readonly status: number; readonly detail: string }>(effect: Effect.Effect<A, E>) =>
-  Effect.map(Effect.exit(effect), (exit) => Option.getOrUndefined(Option.map(Exit.findErrorOption(exit), ({ detail, status }) => [status, detail.split(":")[0]])))
+const problemOf = <A, E extends { readonly status: number; readonly detail?: string | undefined }>(
+  effect: Effect.Effect<A, E>
+) =>
+  Effect.map(Effect.exit(effect), (exit) =>
+    Option.getOrUndefined(
+      Option.map(Exit.findErrorOption(exit), ({ detail, status }) => [status, detail?.split(":")[0]])
+    )
+  )
 
 /** What the relay publishes, in order. */
 const published = Effect.gen(function* () {
@@ -70,7 +81,10 @@ describe("Friendships", () => {
         source: "friendship-service",
         notificationPriority: 2
       })
-      assert.deepInclude(JSON.parse(accepted.value), { eventType: "FRIEND_REQUEST_ACCEPTED", friendshipStatus: "ACCEPTED" })
+      assert.deepInclude(JSON.parse(accepted.value), {
+        eventType: "FRIEND_REQUEST_ACCEPTED",
+        friendshipStatus: "ACCEPTED"
+      })
       assert.notStrictEqual(decode(sent.value).eventId, decode(accepted.value).eventId)
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
@@ -90,9 +104,15 @@ describe("Friendships", () => {
       assert.deepStrictEqual(yield* problemOf(friendships.cancel(as(bob), id, bob)), [403, "requesterId"])
       assert.strictEqual((yield* friendships.cancel(as(ada), id, ada)).status, "CANCELLED")
       assert.deepStrictEqual(yield* problemOf(friendships.respond(as(bob), id, bob, true)), [409, "friendshipId"])
-      assert.deepStrictEqual(yield* problemOf(friendships.cancel(as(ada), FriendshipId.make("nothing"), ada)), [404, "friendshipId"])
+      assert.deepStrictEqual(yield* problemOf(friendships.cancel(as(ada), FriendshipId.make("nothing"), ada)), [
+        404,
+        "friendshipId"
+      ])
       assert.deepStrictEqual(yield* friendships.list(elsewhere, { limit: 10 }), [])
-      assert.deepStrictEqual((yield* friendships.list(as(bob), { limit: 10 })).map(({ status }) => status), ["CANCELLED"])
+      assert.deepStrictEqual(
+        (yield* friendships.list(as(bob), { limit: 10 })).map(({ status }) => status),
+        ["CANCELLED"]
+      )
     }).pipe(Effect.provide(layer()))
   )
 
@@ -101,7 +121,8 @@ describe("Friendships", () => {
       const friendships = yield* Friendships
       const exits = yield* Effect.forEach(
         Array.from({ length: 20 }),
-        (_, index) => Effect.exit(index % 2 === 0 ? friendships.send(as(ada), ada, bob) : friendships.send(as(bob), bob, ada)),
+        (_, index) =>
+          Effect.exit(index % 2 === 0 ? friendships.send(as(ada), ada, bob) : friendships.send(as(bob), bob, ada)),
         { concurrency: "unbounded" }
       )
       assert.strictEqual(exits.filter(Exit.isSuccess).length, 1)
@@ -109,7 +130,8 @@ describe("Friendships", () => {
       if (request === undefined) return assert.fail()
       const answers = yield* Effect.forEach(
         Array.from({ length: 20 }),
-        (_, index) => Effect.exit(friendships.respond(as(request.recipientId), request.id, request.recipientId, index % 2 === 0)),
+        (_, index) =>
+          Effect.exit(friendships.respond(as(request.recipientId), request.id, request.recipientId, index % 2 === 0)),
         { concurrency: "unbounded" }
       )
       assert.strictEqual(answers.filter(Exit.isSuccess).length, 1)
@@ -122,11 +144,15 @@ describe("Friendships", () => {
       const friendships = yield* Friendships
       assert.strictEqual((yield* friendships.send(as(ada), ada, bob)).status, "PENDING")
       races = 100
-      assert.deepStrictEqual(yield* problemOf(friendships.send(as(ada), ada, UserId.make("cid"))), [503, "The friend request changes at this moment; try again."])
+      assert.deepStrictEqual(yield* problemOf(friendships.send(as(ada), ada, UserId.make("cid"))), [
+        503,
+        "The friend request changes at this moment; try again."
+      ])
     }).pipe(
       Effect.provide(
         layer((store) => ({
-          insert: (friendship, events) => (races-- > 0 ? Effect.fail(new FriendshipChanged()) : store.insert(friendship, events))
+          insert: (friendship, events) =>
+            races-- > 0 ? Effect.fail(new FriendshipChanged()) : store.insert(friendship, events)
         }))
       )
     )

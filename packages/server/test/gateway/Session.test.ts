@@ -10,10 +10,15 @@ import { notification } from "./Frames.ts"
 
 const settings = { ...defaults, maxBufferedBytes: 10_000 }
 
-const changed = (rev: number): OutFrame => ({ json: InboxFrame.encode({ _tag: "Changed", rev, unread: 0, changes: [] }), rev })
+const changed = (rev: number): OutFrame => ({
+  json: InboxFrame.encode({ _tag: "Changed", rev, unread: 0, changes: [] }),
+  rev
+})
 
 const seqsOf = (frames: ReadonlyArray<InboxFrame.InboxFrame>) =>
-  frames.flatMap((frame) => (frame._tag === "Notification" ? [frame.notification.seq] : frame._tag === "Changed" ? [-frame.rev] : []))
+  frames.flatMap((frame) =>
+    frame._tag === "Notification" ? [frame.notification.seq] : frame._tag === "Changed" ? [-frame.rev] : []
+  )
 
 const subscribed = (seq: number | undefined = 0) => {
   const { session, socket } = makeSession()
@@ -28,7 +33,10 @@ describe("Session.writeLive", () => {
     Session.goLive(session, subscription, settings)
     const frames = Array.from({ length: 150 }, (_, index) => notification(index + 1))
     Session.writeLive(session, frames, { ...settings, maxBufferedBytes: 1e6 })
-    assert.deepStrictEqual(seqsOf(socket.frames), frames.map(({ seq }) => seq))
+    assert.deepStrictEqual(
+      seqsOf(socket.frames),
+      frames.map(({ seq }) => seq)
+    )
     assert.strictEqual(socket.texts.length, 3)
     assert.isTrue(socket.texts[0]?.startsWith('{"_tag":"Chunk","requestId":"7","values":[{'))
     assert.deepStrictEqual(subscription.position, { epoch: "e", seq: 150, rev: 0 })
@@ -42,12 +50,23 @@ describe("Session.writeLive", () => {
         const seqs = Array.from({ length: count }, (_, index) => first + index)
         for (const seq of seqs) assert.isTrue(Session.writeLive(session, [notification(seq)], settings))
         assert.deepStrictEqual(socket.texts, [])
-        Session.writeNow(session, subscription, Array.from({ length: past }, (_, index) => notification(index + 1)), settings)
+        Session.writeNow(
+          session,
+          subscription,
+          Array.from({ length: past }, (_, index) => notification(index + 1)),
+          settings
+        )
         assert.isTrue(Session.goLive(session, subscription, settings))
         const written = seqsOf(socket.frames)
         assert.deepStrictEqual(written, [...new Set(written)])
-        assert.deepStrictEqual(new Set(written), new Set([...Array.from({ length: past }, (_, index) => index + 1), ...seqs]))
-        assert.deepStrictEqual(written, written.toSorted((one, other) => one - other))
+        assert.deepStrictEqual(
+          new Set(written),
+          new Set([...Array.from({ length: past }, (_, index) => index + 1), ...seqs])
+        )
+        assert.deepStrictEqual(
+          written,
+          written.toSorted((one, other) => one - other)
+        )
       })
     )
   })
@@ -94,7 +113,10 @@ describe("a slow client", () => {
     assert.deepStrictEqual(socket.closedWith, CloseReason.slowConsumer)
     assert.isAtMost(most, settings.maxBufferedBytes)
     const seqs = seqsOf(socket.frames)
-    assert.deepStrictEqual(seqs, Array.from({ length: seqs.length }, (_, index) => index + 1))
+    assert.deepStrictEqual(
+      seqs,
+      Array.from({ length: seqs.length }, (_, index) => index + 1)
+    )
   })
 
   it("is sent away when more happens than it may while it catches up", () => {

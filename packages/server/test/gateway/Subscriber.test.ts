@@ -66,7 +66,11 @@ const make = Effect.fnUntraced(function* (position: Position | undefined) {
     socket.frames.map((frame) =>
       frame._tag === "Notification"
         ? frame.notification.seq
-        : frame._tag === "Subscribed" ? `subscribed ${frame.recovered}` : frame._tag === "CaughtUp" ? `caught up ${frame.position.seq}` : frame._tag
+        : frame._tag === "Subscribed"
+          ? `subscribed ${frame.recovered}`
+          : frame._tag === "CaughtUp"
+            ? `caught up ${frame.position.seq}`
+            : frame._tag
     )
   const live = (seq: number) => Session.writeLive(session, [notification(seq)], settings)
   return {
@@ -108,7 +112,14 @@ describe("Subscriber.begin", () => {
       const { begin, read, reply, socket, subscription } = yield* make(undefined)
       socket.isFast = false
       const fiber = yield* begin
-      yield* reply({ recovered: false, head: at(90), unread: 60, frames: notifications(41, 90), more: false, node: "here" })
+      yield* reply({
+        recovered: false,
+        head: at(90),
+        unread: 60,
+        frames: notifications(41, 90),
+        more: false,
+        node: "here"
+      })
       yield* Effect.yieldNow
       assert.isUndefined(subscription.position)
       for (let drains = 0; drains < 100 && !subscription.live; drains++) {
@@ -138,7 +149,10 @@ describe("Subscriber.begin", () => {
       }
       yield* Fiber.join(fiber)
       assert.isAtLeast(drains, 20)
-      assert.deepStrictEqual(read().slice(1, -1), Array.from({ length: 200 }, (_, index) => index + 1))
+      assert.deepStrictEqual(
+        read().slice(1, -1),
+        Array.from({ length: 200 }, (_, index) => index + 1)
+      )
     })
   )
 
@@ -193,7 +207,14 @@ describe("Subscriber.again", () => {
     Effect.gen(function* () {
       const { again, read, reply, subscription } = yield* begun
       const fiber = yield* again
-      yield* reply({ recovered: false, head: { epoch: "new", seq: 1, rev: 0 }, unread: 1, frames: [notification(1)], more: false, node: "here" })
+      yield* reply({
+        recovered: false,
+        head: { epoch: "new", seq: 1, rev: 0 },
+        unread: 1,
+        frames: [notification(1)],
+        more: false,
+        node: "here"
+      })
       yield* Fiber.join(fiber)
       assert.deepStrictEqual(read().slice(5), ["subscribed false", 1, "caught up 1"])
       assert.strictEqual(subscription.position?.epoch, "new")
@@ -216,7 +237,10 @@ describe("Subscriber.again", () => {
       assert.deepStrictEqual(yield* reply(recovered(written + 1, 50)), at(written))
       yield* Fiber.join(fiber)
       const notices = read().filter((frame) => typeof frame === "number")
-      assert.deepStrictEqual(notices, Array.from({ length: 50 }, (_, index) => index + 1))
+      assert.deepStrictEqual(
+        notices,
+        Array.from({ length: 50 }, (_, index) => index + 1)
+      )
       assert.strictEqual(read().at(-1), "caught up 50")
     })
   )

@@ -6,12 +6,23 @@ import * as Cursor from "../../src/inbox/Cursor.ts"
 
 describe("Cursor", () => {
   it("comes back as it was given", () => {
-    fc.assert(fc.property(fc.nat(), (seq) => assert.deepStrictEqual(Cursor.toSeq(Cursor.ofSeq(seq)), Result.succeed(seq))))
+    fc.assert(
+      fc.property(fc.nat(), (seq) => assert.deepStrictEqual(Cursor.toSeq(Cursor.ofSeq(seq)), Result.succeed(seq)))
+    )
     fc.assert(fc.property(fc.uuid(), (id) => assert.deepStrictEqual(Cursor.toId(Cursor.ofId(id)), Result.succeed(id))))
   })
 
   it("refuses what no list gave, and never throws", () => {
-    const forged = [encode("s:"), encode("s:-1"), encode("s:1.5"), encode("s:9999999999999999"), encode("i:"), encode("i:a\u0000"), encode(`i:${"x".repeat(65)}`), "%%%"]
+    const forged = [
+      encode("s:"),
+      encode("s:-1"),
+      encode("s:1.5"),
+      encode("s:9999999999999999"),
+      encode("i:"),
+      encode("i:a\u0000"),
+      encode(`i:${"x".repeat(65)}`),
+      "%%%"
+    ]
     for (const cursor of forged) {
       assert.isTrue(Result.isFailure(Cursor.toSeq(cursor)), cursor)
       assert.isTrue(Result.isFailure(Cursor.toId(cursor)), cursor)

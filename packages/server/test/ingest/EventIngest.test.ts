@@ -32,7 +32,9 @@ const record = (value: unknown, headers: Record<string, string> = { [tenantHeade
 
 const titlesOf = (user: string) =>
   Effect.flatMap(NotificationStore, (store) =>
-    Effect.map(store.list(Mailboxes.keyOf(user), { status: "all", limit: 100 }), (rows) => rows.map(({ title }) => title).toReversed())
+    Effect.map(store.list(Mailboxes.keyOf(user), { status: "all", limit: 100 }), (rows) =>
+      rows.map(({ title }) => title).toReversed()
+    )
   )
 
 describe("EventIngest", () => {
@@ -49,7 +51,10 @@ describe("EventIngest", () => {
       yield* bus.publish([record(order("o1")), ...bad, record(order("o4", { eventType: "order_cancelled" }))])
       assert.deepStrictEqual(yield* titlesOf("ada"), ["Order Delivered", "Order Cancelled"])
       const letters = (yield* deadLetters.list(10)).toReversed()
-      assert.deepStrictEqual(letters.map(({ value }) => value), bad.map(({ value }) => value))
+      assert.deepStrictEqual(
+        letters.map(({ value }) => value),
+        bad.map(({ value }) => value)
+      )
       for (const { reason } of letters) assert.notStrictEqual(reason, "")
       assert.match(letters[2]?.reason ?? "", /customerId/)
     }).pipe(Effect.provide(layer))
@@ -78,11 +83,21 @@ describe("EventIngest", () => {
       ]
       const ingested = yield* ingest(Mailboxes.tenantId, events)
       assert.deepStrictEqual(
-        ingested.map(({ eventId, notifications }) => [eventId, notifications.map(({ duplicate, seq, userId }) => [String(userId), seq, duplicate])]),
+        ingested.map(({ eventId, notifications }) => [
+          eventId,
+          notifications.map(({ duplicate, seq, userId }) => [String(userId), seq, duplicate])
+        ]),
         [
           ["o1", [["ada", 1, false]]],
           ["o2", []],
-          ["o3", [["d1", 1, false], ["d2", 1, false], ["d1", 1, true]]],
+          [
+            "o3",
+            [
+              ["d1", 1, false],
+              ["d2", 1, false],
+              ["d1", 1, true]
+            ]
+          ],
           ["o1", [["ada", 1, true]]]
         ]
       )

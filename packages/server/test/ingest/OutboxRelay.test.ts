@@ -16,6 +16,7 @@ const fixture = Effect.gen(function* () {
     Layer.provide([
       Layer.succeed(EventOutbox, {
         peek: (limit) => Effect.sync(() => state.entries.slice(0, limit)),
+        exclusively: (effect) => Effect.asSome(effect),
         remove: (ids) =>
           Effect.sync(() => {
             state.entries = state.entries.filter(({ id }) => !ids.includes(id))
@@ -26,7 +27,12 @@ const fixture = Effect.gen(function* () {
           Effect.suspend(() => {
             const failure = state.failures.shift()
             if (failure !== undefined) return failure
-            return Effect.asVoid(Queue.offer(published, records.flatMap((record) => ("id" in record ? [String(record.id)] : []))))
+            return Effect.asVoid(
+              Queue.offer(
+                published,
+                records.flatMap((record) => ("id" in record ? [String(record.id)] : []))
+              )
+            )
           }),
         consume: () => Effect.void
       })

@@ -10,7 +10,9 @@ interface Step {
 const answers = (inputs: ReadonlyArray<number>) => inputs.map((input) => Exit.succeed(`did ${input}`))
 
 /** A batcher whose steps wait until the test lets them go. */
-const held = Effect.fnUntraced(function* (options: { readonly maxWeight?: number; readonly concurrency?: number } = {}) {
+const held = Effect.fnUntraced(function* (
+  options: { readonly maxWeight?: number; readonly concurrency?: number } = {}
+) {
   const steps = yield* Queue.unbounded<Step>()
   const batcher = yield* Batcher.make<number, string, string>({
     maxWeight: options.maxWeight ?? 100,
@@ -41,7 +43,10 @@ describe("Batcher", () => {
       const together = yield* next
       assert.deepStrictEqual(together.inputs, [2, 3, 4])
       yield* finish(together)
-      assert.deepStrictEqual(yield* Fiber.joinAll(others), [2, 3, 4].map((input) => Exit.succeed(`did ${input}`)))
+      assert.deepStrictEqual(
+        yield* Fiber.joinAll(others),
+        [2, 3, 4].map((input) => Exit.succeed(`did ${input}`))
+      )
     })
   )
 

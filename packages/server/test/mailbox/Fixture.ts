@@ -60,7 +60,7 @@ const layerRecorder = Layer.effectContext(
     return Context.make(Recorder, { framesOf: (id) => frames.get(id) ?? [], reattached }).pipe(
       Context.add(FrameOutlet, {
         prepare: () => Effect.void,
-      write: (_key, _gatewayId, sessionId, written) => {
+        write: (_key, _gatewayId, sessionId, written) => {
           const ofSession = frames.get(sessionId) ?? []
           frames.set(sessionId, ofSession)
           ofSession.push(...written)

@@ -11,7 +11,12 @@ import type { Store } from "./Fixture.ts"
 /** The group commit over a memory store whose calls the test counts and spoils. */
 const layer = (spoil: (store: Store) => Partial<Store> = () => ({})) =>
   GroupCommit.layer.pipe(
-    Layer.provideMerge(Layer.effect(NotificationStore, Effect.map(NotificationStore, (store) => ({ ...store, ...spoil(store) })))),
+    Layer.provideMerge(
+      Layer.effect(
+        NotificationStore,
+        Effect.map(NotificationStore, (store) => ({ ...store, ...spoil(store) }))
+      )
+    ),
     Layer.provide(MemoryNotificationStore.layer),
     Layer.provide(MailboxSettings.layer())
   )
@@ -23,14 +28,20 @@ const submitAll = Effect.fnUntraced(function* (users: ReadonlyArray<string>, dra
   const states = yield* store.load(users.map(keyOf))
   const submissions = users.flatMap((user, index): ReadonlyArray<Submission> => {
     const state = states[index]
-    return state === undefined ? [] : [{ key: keyOf(user), state, drafts: Array.from({ length: drafts }, () => draft(user)) }]
+    return state === undefined
+      ? []
+      : [{ key: keyOf(user), state, drafts: Array.from({ length: drafts }, () => draft(user)) }]
   })
-  return yield* Effect.forEach(submissions, (submission) => Effect.exit(submit(submission)), { concurrency: "unbounded" })
+  return yield* Effect.forEach(submissions, (submission) => Effect.exit(submit(submission)), {
+    concurrency: "unbounded"
+  })
 })
 
 const users = Array.from({ length: 10 }, (_, index) => `user-${index}`)
 const savedOf = (user: string) =>
-  Effect.flatMap(NotificationStore, (store) => Effect.map(store.list(keyOf(user), { status: "all", limit: 100 }), (rows) => rows.length))
+  Effect.flatMap(NotificationStore, (store) =>
+    Effect.map(store.list(keyOf(user), { status: "all", limit: 100 }), (rows) => rows.length)
+  )
 
 const errorOf = <A, E>(exit: Exit.Exit<A, E>) => Option.getOrUndefined(Exit.findErrorOption(exit))
 
@@ -64,7 +75,9 @@ describe("GroupCommit", () => {
       for (const user of users) assert.strictEqual(yield* savedOf(user), user === "user-3" ? 0 : 2)
     }).pipe(
       Effect.provide(
-        layer((store) => ({ append: (rows) => (rows.some(({ userId }) => userId === "user-3") ? failure : store.append(rows)) }))
+        layer((store) => ({
+          append: (rows) => (rows.some(({ userId }) => userId === "user-3") ? failure : store.append(rows))
+        }))
       )
     )
   )
@@ -113,14 +126,26 @@ describe("GroupCommit", () => {
         const states = yield* store.load(["ada", "bob"].map(keyOf))
         return yield* Effect.forEach(
           states.map((state, index) => ({ state, key: keyOf(index === 0 ? "ada" : "bob") })),
-          ({ key, state }) => submit({ key, state, drafts: [draft(key.userId, { dedupeKey: "k" }), draft(key.userId, { dedupeKey: "k" })] }),
+          ({ key, state }) =>
+            submit({
+              key,
+              state,
+              drafts: [draft(key.userId, { dedupeKey: "k" }), draft(key.userId, { dedupeKey: "k" })]
+            }),
           { concurrency: "unbounded" }
         )
       })
       const answers = (yield* once).map(([, { answers }]) => answers.map(({ duplicate, seq }) => ({ duplicate, seq })))
-      const made = [{ duplicate: false, seq: 1 }, { duplicate: true, seq: 1 }]
+      const made = [
+        { duplicate: false, seq: 1 },
+        { duplicate: true, seq: 1 }
+      ]
       assert.deepStrictEqual(answers, [made, made])
-      const again = (yield* once).flatMap(([state, { answers, rows }]) => [state.seq, rows.length, ...answers.map(({ duplicate }) => duplicate)])
+      const again = (yield* once).flatMap(([state, { answers, rows }]) => [
+        state.seq,
+        rows.length,
+        ...answers.map(({ duplicate }) => duplicate)
+      ])
       assert.deepStrictEqual(again, [1, 0, true, true, 1, 0, true, true])
     }).pipe(Effect.provide(layer()))
   )

@@ -35,14 +35,20 @@ describe("Mailboxes.deliver", () => {
             ({ key, users }, call) =>
               mailboxes.deliver(
                 users.map((user, index) =>
-                  draft(user, { title: `${call}/${index}`, ...(index === 0 && key !== undefined ? { dedupeKey: key } : {}) })
+                  draft(user, {
+                    title: `${call}/${index}`,
+                    ...(index === 0 && key !== undefined ? { dedupeKey: key } : {})
+                  })
                 )
               ),
             { concurrency: "unbounded" }
           )
           for (const user of users) {
             const rows = (yield* store.list(keyOf(user), { status: "all", limit: 1_000 })).toReversed()
-            assert.deepStrictEqual(rows.map(({ seq }) => seq), dense(rows.length))
+            assert.deepStrictEqual(
+              rows.map(({ seq }) => seq),
+              dense(rows.length)
+            )
             const frames = recorder.framesOf(session(`${user}-1`))
             assert.deepStrictEqual(seqsOf(frames), dense(rows.length))
             assert.deepStrictEqual(frames, recorder.framesOf(session(`${user}-2`)))
@@ -64,7 +70,10 @@ describe("Mailboxes.deliver", () => {
                 if (!answer.duplicate) assert.strictEqual(byId.get(answer.notificationId)?.title, title)
               }
               const fresh = mine.filter(({ answer }) => !answer.duplicate).map(({ answer }) => answer.seq)
-              assert.deepStrictEqual(fresh, fresh.toSorted((one, other) => one - other))
+              assert.deepStrictEqual(
+                fresh,
+                fresh.toSorted((one, other) => one - other)
+              )
             })
           }
         }).pipe(Effect.provide(layer(), { local: true })),
@@ -103,14 +112,19 @@ describe("Mailboxes.deliver", () => {
 
 describe("Mailboxes.attach", () => {
   const filled = (count: number) =>
-    Effect.flatMap(Mailboxes, (mailboxes) => mailboxes.deliver(Array.from({ length: count }, (_, index) => draft("ada", { title: `n${index + 1}` }))))
+    Effect.flatMap(Mailboxes, (mailboxes) =>
+      mailboxes.deliver(Array.from({ length: count }, (_, index) => draft("ada", { title: `n${index + 1}` })))
+    )
 
   it.live("without a position starts with the newest unread notifications, oldest first", () =>
     Effect.gen(function* () {
       const mailboxes = yield* Mailboxes
       yield* filled(60)
       const { frames, head, more, recovered, unread } = yield* attach("ada", "s")
-      assert.deepStrictEqual({ recovered, more, unread, seq: head.seq }, { recovered: false, more: false, unread: 60, seq: 60 })
+      assert.deepStrictEqual(
+        { recovered, more, unread, seq: head.seq },
+        { recovered: false, more: false, unread: 60, seq: 60 }
+      )
       assert.deepStrictEqual(seqsOf(frames), dense(50, 11))
       yield* mailboxes.changeState(keyOf("ada"), { _tag: "SetAllRead" })
       assert.deepStrictEqual((yield* attach("ada", "s")).frames, [])
@@ -121,7 +135,15 @@ describe("Mailboxes.attach", () => {
     Effect.gen(function* () {
       const { head } = yield* attach("ada", "s")
       yield* filled(35)
-      for (const [seq, pages] of [[0, 4], [5, 3], [14, 3], [15, 2], [25, 1], [30, 1], [35, 1]] as const) {
+      for (const [seq, pages] of [
+        [0, 4],
+        [5, 3],
+        [14, 3],
+        [15, 2],
+        [25, 1],
+        [30, 1],
+        [35, 1]
+      ] as const) {
         const reply = yield* attach("ada", "t", { epoch: head.epoch, seq })
         assert.isTrue(reply.recovered)
         assert.deepStrictEqual(seqsOf(reply.frames), dense(35 - seq, seq + 1))
@@ -149,7 +171,8 @@ describe("Mailboxes.attach", () => {
       const key = keyOf("ada")
       const ids = (yield* filled(4)).map(({ notificationId }) => notificationId)
       const [first, second, third, fourth] = ids
-      if (first === undefined || second === undefined || third === undefined || fourth === undefined) return assert.fail()
+      if (first === undefined || second === undefined || third === undefined || fourth === undefined)
+        return assert.fail()
       const { head } = yield* attach("ada", "s")
       yield* mailboxes.changeState(key, { _tag: "SetRead", ids: [first], read: true })
       const known = yield* attach("ada", "s")
@@ -160,13 +183,18 @@ describe("Mailboxes.attach", () => {
       const changes = decodeFrames(all.frames).flatMap((frame) => (frame._tag === "Changed" ? frame.changes : []))
       assert.deepStrictEqual(
         changes.map(({ deleted, id, readAt }) => [id, deleted, readAt !== null]),
-        [[first, false, true], [second, true, false]]
+        [
+          [first, false, true],
+          [second, true, false]
+        ]
       )
       assert.deepStrictEqual(seqsOf(all.frames), [4])
       assert.strictEqual(all.unread, 1)
 
       const some = yield* attach("ada", "t", { epoch: head.epoch, seq: 4, rev: known.head.rev ?? 0 })
-      const later = decodeFrames(some.frames).flatMap((frame) => (frame._tag === "Changed" ? frame.changes.map(({ id }) => id) : []))
+      const later = decodeFrames(some.frames).flatMap((frame) =>
+        frame._tag === "Changed" ? frame.changes.map(({ id }) => id) : []
+      )
       assert.deepStrictEqual(later, [second, fourth])
       assert.strictEqual(some.frames.at(-1)?.rev, some.head.rev)
 
@@ -202,7 +230,10 @@ describe("Mailboxes.attach", () => {
       const mailboxes = yield* Mailboxes
       const recorder = yield* Recorder
       const { head } = yield* attach("ada", "first")
-      const load = Effect.forEach(dense(300), () => mailboxes.deliver([draft("ada")]), { concurrency: 16, discard: true })
+      const load = Effect.forEach(dense(300), () => mailboxes.deliver([draft("ada")]), {
+        concurrency: 16,
+        discard: true
+      })
       const comeAndGo = Effect.forEach(
         dense(30),
         (round) =>
@@ -233,7 +264,10 @@ describe("Mailboxes.changeState", () => {
       yield* Effect.all([attach("ada", "phone"), attach("ada", "laptop"), attach("bob", "bob")])
       const key = keyOf("ada")
       const change = (request: Parameters<typeof mailboxes.changeState>[1]) => mailboxes.changeState(key, request)
-      assert.deepStrictEqual(yield* change({ _tag: "SetRead", ids: [one, bobs], read: true }), { changed: 1, unread: 2 })
+      assert.deepStrictEqual(yield* change({ _tag: "SetRead", ids: [one, bobs], read: true }), {
+        changed: 1,
+        unread: 2
+      })
       assert.deepStrictEqual(yield* change({ _tag: "SetRead", ids: [one], read: true }), { changed: 0, unread: 2 })
       assert.deepStrictEqual(yield* change({ _tag: "SetRead", ids: [one], read: false }), { changed: 1, unread: 3 })
       assert.deepStrictEqual(yield* change({ _tag: "Remove", ids: [two, bobs] }), { changed: 1, unread: 2 })
@@ -243,8 +277,14 @@ describe("Mailboxes.changeState", () => {
       assert.deepStrictEqual(
         frames.map((frame) =>
           frame._tag === "Changed"
-            ? [frame.rev, frame.unread, frame.changes.map(({ deleted, readAt, seq }) => [seq, readAt !== null, deleted])]
-            : frame._tag === "AllRead" ? [frame.rev, frame.unread, frame.upToSeq] : frame._tag
+            ? [
+                frame.rev,
+                frame.unread,
+                frame.changes.map(({ deleted, readAt, seq }) => [seq, readAt !== null, deleted])
+              ]
+            : frame._tag === "AllRead"
+              ? [frame.rev, frame.unread, frame.upToSeq]
+              : frame._tag
         ),
         [
           [1, 2, [[1, true, false]]],
@@ -257,7 +297,10 @@ describe("Mailboxes.changeState", () => {
       assert.deepStrictEqual(recorder.framesOf(session("bob")), [])
       const store = yield* NotificationStore
       const bob = yield* store.get(keyOf("bob"), bobs)
-      assert.deepStrictEqual(Option.map(bob, ({ readAt }) => readAt), Option.some(null))
+      assert.deepStrictEqual(
+        Option.map(bob, ({ readAt }) => readAt),
+        Option.some(null)
+      )
     }).pipe(Effect.provide(layer()))
   )
 })
@@ -281,6 +324,13 @@ describe("Mailboxes", () => {
       const mailboxes = yield* Mailboxes
       const exit = yield* Effect.exit(mailboxes.deliver([draft("ada")]))
       assert.strictEqual(Option.getOrUndefined(Exit.findErrorOption(exit))?._tag, "Unavailable")
-    }).pipe(Effect.provide(layer({ settings: { callTimeout: Duration.millis(100) }, store: (store) => ({ ...store, append: () => Effect.never }) })))
+    }).pipe(
+      Effect.provide(
+        layer({
+          settings: { callTimeout: Duration.millis(100) },
+          store: (store) => ({ ...store, append: () => Effect.never })
+        })
+      )
+    )
   )
 })

@@ -34,7 +34,9 @@ describe("a mailbox that crashes", () => {
       const { head } = yield* attach("mallory", "m")
       yield* Effect.all([attach("ada", "a"), deliver("mallory"), deliver("ada")])
       state.on = true
-      const [failure, adas] = yield* Effect.all([failureOf(deliver("mallory")), seqOf("ada")], { concurrency: "unbounded" })
+      const [failure, adas] = yield* Effect.all([failureOf(deliver("mallory")), seqOf("ada")], {
+        concurrency: "unbounded"
+      })
       assert.strictEqual(failure, "The mailbox failed; try again.")
       assert.strictEqual(adas, 2)
       assert.strictEqual(yield* Queue.take(recorder.reattached), "m")
@@ -53,7 +55,9 @@ describe("a mailbox that crashes", () => {
   it.live("answers every call that waited in it", () => {
     const { store } = spoiled(Effect.die("a bug"))
     return Effect.gen(function* () {
-      const failures = yield* Effect.forEach(Array.from({ length: 20 }), () => failureOf(deliver("mallory")), { concurrency: "unbounded" })
+      const failures = yield* Effect.forEach(Array.from({ length: 20 }), () => failureOf(deliver("mallory")), {
+        concurrency: "unbounded"
+      })
       assert.deepStrictEqual(new Set(failures), new Set(["The mailbox failed; try again."]))
     }).pipe(Effect.provide(layer({ store })))
   })
@@ -61,7 +65,9 @@ describe("a mailbox that crashes", () => {
 
 describe("a mailbox whose store does not answer", () => {
   it.live("says so, and goes on when the store is back", () => {
-    const { state, store } = spoiled(Effect.fail(new StoreUnavailable({ operation: "append", cause: "connection refused" })))
+    const { state, store } = spoiled(
+      Effect.fail(new StoreUnavailable({ operation: "append", cause: "connection refused" }))
+    )
     return Effect.gen(function* () {
       assert.strictEqual(yield* failureOf(deliver("mallory")), "The notification store does not answer; try again.")
       assert.strictEqual(yield* seqOf("ada"), 1)
@@ -132,7 +138,10 @@ describe("an idle mailbox", () => {
           store: (store) => ({
             ...store,
             recentUnread: (...parameters) =>
-              Deferred.succeed(asked, undefined).pipe(Effect.andThen(gate.await), Effect.andThen(store.recentUnread(...parameters)))
+              Deferred.succeed(asked, undefined).pipe(
+                Effect.andThen(gate.await),
+                Effect.andThen(store.recentUnread(...parameters))
+              )
           })
         })
       )
@@ -148,18 +157,23 @@ describe("a mailbox with too much waiting", () => {
       const first = yield* Effect.forkChild(seqOf("ada"))
       yield* Deferred.await(busy)
       const exits = yield* Queue.unbounded<Exit.Exit<number | undefined, Unavailable>>()
-      yield* Effect.forEach(
-        Array.from({ length: 12 }),
-        () => Effect.forkChild(Effect.flatMap(Effect.exit(seqOf("ada")), (exit) => Queue.offer(exits, exit)))
+      yield* Effect.forEach(Array.from({ length: 12 }), () =>
+        Effect.forkChild(Effect.flatMap(Effect.exit(seqOf("ada")), (exit) => Queue.offer(exits, exit)))
       )
       for (let refused = 0; refused < 4; refused++) {
         const error = Exit.findErrorOption(yield* Queue.take(exits))
-        assert.strictEqual(Option.getOrUndefined(error)?.detail, "The mailbox has too many commands waiting; try again.")
+        assert.strictEqual(
+          Option.getOrUndefined(error)?.detail,
+          "The mailbox has too many commands waiting; try again."
+        )
       }
       yield* gate.open
       assert.strictEqual(yield* Fiber.join(first), 1)
       const done = yield* Effect.forEach(Array.from({ length: 8 }), () => Queue.take(exits))
-      assert.deepStrictEqual(done, [2, 3, 4, 5, 6, 7, 8, 9].map((seq) => Exit.succeed(seq)))
+      assert.deepStrictEqual(
+        done,
+        [2, 3, 4, 5, 6, 7, 8, 9].map((seq) => Exit.succeed(seq))
+      )
       assert.strictEqual(yield* seqOf("ada"), 10)
     }).pipe(
       Effect.provide(
@@ -167,7 +181,8 @@ describe("a mailbox with too much waiting", () => {
           settings: { capacity: 8 },
           store: (store) => ({
             ...store,
-            append: (rows) => Deferred.succeed(busy, undefined).pipe(Effect.andThen(gate.await), Effect.andThen(store.append(rows)))
+            append: (rows) =>
+              Deferred.succeed(busy, undefined).pipe(Effect.andThen(gate.await), Effect.andThen(store.append(rows)))
           })
         })
       )
@@ -176,7 +191,9 @@ describe("a mailbox with too much waiting", () => {
 })
 
 describe("acknowledgements", () => {
-  const acknowledged = Effect.flatMap(NotificationStore, (store) => Effect.map(store.load([ada]), ([state]) => state?.acknowledged))
+  const acknowledged = Effect.flatMap(NotificationStore, (store) =>
+    Effect.map(store.load([ada]), ([state]) => state?.acknowledged)
+  )
 
   it.effect("are saved, and never fall", () =>
     Effect.gen(function* () {
@@ -184,7 +201,12 @@ describe("acknowledgements", () => {
       yield* TestClock.adjust("2 seconds")
       yield* Effect.all([deliver("ada"), deliver("ada"), deliver("ada")])
       const { head } = yield* attach("ada", "s")
-      for (const [seq, saved] of [[2, 2], [1, 2], [7, 2], [3, 3]] as const) {
+      for (const [seq, saved] of [
+        [2, 2],
+        [1, 2],
+        [7, 2],
+        [3, 3]
+      ] as const) {
         yield* mailboxes.acknowledge([{ key: ada, position: { epoch: head.epoch, seq } }])
         yield* TestClock.adjust("2 seconds")
         assert.strictEqual(yield* acknowledged, saved)
@@ -214,7 +236,10 @@ describe("acknowledgements", () => {
           store: (store) => ({
             ...store,
             setAllRead: (...parameters) =>
-              Deferred.succeed(changing, undefined).pipe(Effect.andThen(gate.await), Effect.andThen(store.setAllRead(...parameters)))
+              Deferred.succeed(changing, undefined).pipe(
+                Effect.andThen(gate.await),
+                Effect.andThen(store.setAllRead(...parameters))
+              )
           })
         })
       )

@@ -1,0 +1,24 @@
+import * as MemoryPresence from "@beckon/infra/memory/MemoryPresence"
+import * as RedisPresence from "@beckon/infra/redis/RedisPresence"
+import { layer } from "@effect/vitest"
+import { Effect, Layer, Schedule } from "effect"
+import { TestClock } from "effect/testing"
+import { layerSharedRedis } from "../support/services/RedisLayers.ts"
+import { presenceContract } from "./Presence.contract.ts"
+
+layer(MemoryPresence.layer())("Presence in memory", (it) => {
+  presenceContract(it, (gone) =>
+    Effect.asVoid(Effect.repeat(Effect.andThen(TestClock.adjust("5 seconds"), gone), { until: (met) => met }))
+  )
+})
+
+layer(RedisPresence.layer({ timeToLive: "400 millis" }).pipe(Layer.provide(layerSharedRedis())), {
+  timeout: "60 seconds"
+})("Presence in Redis", (it) => {
+  // Redis's own clock decides, so this is real time.
+  presenceContract(it, (gone) =>
+    Effect.asVoid(
+      TestClock.withLive(Effect.repeat(gone, { until: (met) => met, schedule: Schedule.spaced("50 millis") }))
+    )
+  )
+})

@@ -1,0 +1,37 @@
+/**
+ * A few rows of every table, with every kind of value that a column of it can hold.
+ */
+import { Effect } from "effect"
+import type { SqlClient } from "effect/sql/SqlClient"
+
+const awkward = `Grüße, 你好 👋🏽 "quoted", (a,b), {c}, \\back\\slash\\, 'single'\n\ttab \u0001 end`
+
+export const fillAll = (sql: SqlClient) =>
+  Effect.gen(function* () {
+    yield* sql`insert into mailboxes (tenant_id, user_id, epoch, floor_seq, rev, acknowledged_seq, created_at) values
+      ('default', 'zoë', 'e1', 0, 3, 2, '2026-03-01 12:00:00.123Z'), ('default', 'Alice', 'e2', 9007199254740993, 0, 0, '1999-12-31 23:59:59.999999Z'),
+      ('Other', 'alice', 'e3', 0, 0, 0, now())`
+    yield* sql`
+      insert into notifications (tenant_id, user_id, seq, id, type, title, message, priority, data, push, dedupe_key, source, created_at, read_at, deleted_at, rev) values
+      ('default', 'zoë', 1, 'n1', 't', ${awkward}, '', 'high', ${JSON.stringify({ deep: [1, null, { text: awkward }], big: 1e300 })}::text::jsonb,
+        'always', ${awkward}, 'source', '2026-03-01 12:00:00.001Z', '2026-03-01 12:00:00.999Z', '2026-03-02Z', 3),
+      ('default', 'zoë', 2, 'n2', 't', 'NULL', 'null', 'low', 'null'::jsonb, 'never', null, null, '0044-03-15 BC', null, null, 0),
+      ('default', 'zoë', 10, 'n3', 't', '', ' ', 'low', '{"b": 1, "a": 1.0, "a": 1.10}'::jsonb, 'fallback', 'NULL', '', 'infinity', null, null, 0),
+      ('default', 'Alice', 9007199254740993, 'n4', 't', 'x', 'x', 'medium', null, 'fallback', null, null, now(), null, null, 9007199254740993)`
+    yield* sql`
+      insert into friendships (ordinal, tenant_id, id, requester_id, recipient_id, status, created_at, responded_at) values
+      (41, 'default', 'f1', 'a', 'b', 'PENDING', '2026-03-01 12:00:00.5Z', null), (7, 'default', 'f2', 'c', 'd', 'ACCEPTED', now(), now())`
+    yield* sql`insert into friendships (tenant_id, id, requester_id, recipient_id, status, created_at)
+      select 'default', 'g' || n, 'x' || n, 'y', 'CANCELLED', now() from generate_series(1, 50) n`
+    yield* sql`insert into event_outbox (topic, key, headers, value, created_at)
+      select 'topic', 'key', jsonb_build_object('n', n), ${awkward} || n, now() from generate_series(1, 30) n`
+    // The relay has published most of them: the sequence is far above the highest id that is left.
+    yield* sql`delete from event_outbox where id > 3`
+    yield* sql`insert into devices (tenant_id, user_id, platform, token_hash, token_sealed, key_id, registered_at) values
+      ('default', 'zoë', 'ios', '\\x00ff', '\\x', 'k1', now()), ('default', 'zoë', 'web', '\\x01', '\\xdeadbeef00', 'k2', '2026-01-01 00:00:00.042+05:30')`
+    yield* sql`insert into preferences values ('default', 'zoë', '{"channels": {}, "mutedTypes": ["ü"]}', now())`
+    yield* sql`insert into users values ('default', 'zoë', 'Zoë', null, '', now()), ('default', 'bob', null, 'b@example.com', null, now())`
+    // json keeps the text as it is: white space, the order of names, and an escaped NUL that jsonb refuses.
+    yield* sql.unsafe(String.raw`insert into dead_letters (topic, letter, created_at)
+      values ('topic', '{ "z": "\u0000 \ud800",  "a": 1 }', now())`)
+  })
