@@ -24,7 +24,9 @@ const flags = {
   ),
   to: Flag.Redacted("to").pipe(
     Flag.withMetavar("<url>"),
-    Flag.withDescription("postgres://user:password@host:port/name; default DATABASE_URL, which other users cannot see in ps"),
+    Flag.withDescription(
+      "postgres://user:password@host:port/name; default DATABASE_URL, which other users cannot see in ps"
+    ),
     Flag.optional
   ),
   dryRun: Flag.Boolean("dry-run").pipe(
@@ -54,7 +56,8 @@ const usage = (line: string) => Effect.fail(new CommandFailed({ line, exitCode: 
 
 const bytes = (size: number): string => `${(size / 1_048_576).toFixed(1)} MB`
 
-const plural = (count: number, word: string): string => `${count.toLocaleString("en-US")} ${word}${count === 1 ? "" : "s"}`
+const plural = (count: number, word: string): string =>
+  `${count.toLocaleString("en-US")} ${word}${count === 1 ? "" : "s"}`
 
 /** Both ends, opened; the folder is locked until the scope closes. */
 const open = Effect.fnUntraced(function* (folder: string, url: Redacted.Redacted) {
@@ -90,7 +93,9 @@ const planText = (plan: DatabaseCopy.CopyPlan, target: string): string => {
     ),
     `The source has ${plural(rows, "row")}, ${bytes(plan.bytes)} with indexes`,
     `The target ${target} ${states[plan.state]}`,
-    ...(plan.migrations.length > 0 ? [`The target would get ${plural(plan.migrations.length, "migration")} first`] : []),
+    ...(plan.migrations.length > 0
+      ? [`The target would get ${plural(plan.migrations.length, "migration")} first`]
+      : []),
     `Would copy ${plural(missing, "row")}; nothing was changed`
   ].join("\n")
 }
@@ -148,7 +153,10 @@ const copyAndVerify = Effect.fnUntraced(function* (ends: DatabaseCopy.CopyEnds, 
 
 const dryRun = Effect.fnUntraced(function* (
   ends: DatabaseCopy.CopyEnds,
-  named: { readonly from: string; readonly to: { readonly host: string; readonly port: number; readonly name: string } },
+  named: {
+    readonly from: string
+    readonly to: { readonly host: string; readonly port: number; readonly name: string }
+  },
   { json, replace }: Flags
 ) {
   const plan = yield* DatabaseCopy.plan(ends)
@@ -181,9 +189,7 @@ const run = Effect.fnUntraced(function* (given: Flags) {
     Effect.orElseSucceed(files.exists(paths.join(folder, name)), () => false)
   )
   if (given.json) {
-    yield* Console.log(
-      JSON.stringify({ ...named, ...result, seconds, verification: verification ?? null, secrets })
-    )
+    yield* Console.log(JSON.stringify({ ...named, ...result, seconds, verification: verification ?? null, secrets }))
   } else {
     const texts = [
       ...(result === undefined ? [] : [resultText(result, seconds)]),
@@ -209,6 +215,9 @@ export const command = Command.make("copy", flags, (given) =>
       command: "beckon migrate copy --from .beckon --to postgres://beckon@db/beckon --dry-run",
       description: "What would be copied"
     },
-    { command: "DATABASE_URL=postgres://… beckon migrate copy --from .beckon --verify", description: "Copy and compare" }
+    {
+      command: "DATABASE_URL=postgres://… beckon migrate copy --from .beckon --verify",
+      description: "Copy and compare"
+    }
   ])
 )

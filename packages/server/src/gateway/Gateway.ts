@@ -11,11 +11,12 @@ import {
   Clock,
   Context,
   DateTime,
+  Duration,
   Effect,
   FiberSet,
-  Latch,
   Layer,
   Queue,
+  Random,
   Result,
   Schedule,
   Schema
@@ -26,17 +27,18 @@ import { SessionId } from "@beckon/domain/Identifiers"
 import type { GatewayId } from "@beckon/domain/Identifiers"
 import type { Identity } from "@beckon/domain/Identity"
 import { Acknowledge, socketPath, Subscribe, subprotocol } from "@beckon/domain/InboxRpcs"
-import * as MailboxKey from "@beckon/domain/MailboxKey"
-import type { Position } from "@beckon/domain/Position"
 import { Unavailable } from "@beckon/domain/Problem"
 import { TokenVerifier } from "@beckon/domain/ports/Tokens"
 import { UserDirectory } from "@beckon/domain/ports/UserDirectory"
 import { UwsServer } from "@beckon/infra/uws/UwsServer"
+import { UpgradeRefused } from "@beckon/infra/uws/UwsWebSocket"
 import type { UwsSocket } from "@beckon/infra/uws/UwsWebSocket"
 import type { FromClientEncoded, FromServerEncoded, RequestEncoded } from "effect/rpc/RpcMessage"
 import { Mailboxes } from "../mailbox/Mailboxes.ts"
+import * as Acknowledgements from "./Acknowledgements.ts"
 import * as ClientMessage from "./ClientMessage.ts"
 import { GatewaySettings } from "./GatewaySettings.ts"
+import * as Profiles from "./Profiles.ts"
 import * as Session from "./Session.ts"
 import { Sessions } from "./Sessions.ts"
 import * as Subscriber from "./Subscriber.ts"
@@ -46,7 +48,14 @@ const decodeSubscribe = Schema.decodeUnknownResult(Schema.toCodecJson(Subscribe.
 const decodeAcknowledge = Schema.decodeUnknownResult(Schema.toCodecJson(Acknowledge.payloadSchema))
 const encodeUnavailable = Schema.encodeSync(Schema.toCodecJson(Unavailable))
 
-const acknowledgeEvery = "20 millis"
+/** Milliseconds below which a draining gateway does not sleep. */
+const minPause = 5
+
+const leavingNow = new UpgradeRefused({
+  status: 503,
+  problem: { detail: "This node is going away; another one takes the connection." },
+  headers: { "retry-after": "1" }
+})
 
 type CallHandler = (clientId: number, message: FromClientEncoded) => Effect.Effect<void>
 
@@ -61,7 +70,7 @@ export class Gateway extends Context.Service<
     readonly respond: (clientId: number, response: FromServerEncoded) => void
     /** Replaces a session's identity after a new token; the same user only. */
     readonly refresh: (clientId: number, identity: Identity) => void
-    /** Tells every client to come back later, and closes. */
+    /** Takes no new sockets, and tells every client to come back, spread over `drainOver`. */
     readonly drain: Effect.Effect<void>
   }
 >()("@beckon/server/gateway/Gateway") {
@@ -77,25 +86,11 @@ export class Gateway extends Context.Service<
       const disconnects = yield* Queue.unbounded<number>()
       // Fibers that the socket's callbacks start; they end with the gateway.
       const fork = yield* FiberSet.makeRuntime()
+      const acknowledgements = yield* Acknowledgements.make(mailboxes)
+      const rememberProfile = Profiles.make(directory)
       const subscriber = Subscriber.make(sessions.gatewayId, mailboxes, settings, sessions.attachments)
+      let draining = false
       let handleCall: CallHandler = () => Effect.void
-
-      // Acknowledgements wait here, the newest for each user, until the next batch.
-      const acknowledged = new Map<string, { readonly key: MailboxKey.MailboxKey; readonly position: Position }>()
-      const anyAcknowledged = yield* Latch.make(false)
-      const tellAcknowledged = Effect.gen(function* () {
-        yield* anyAcknowledged.await
-        yield* Effect.sleep(acknowledgeEvery)
-        yield* anyAcknowledged.close
-        const positions = [...acknowledged.values()]
-        acknowledged.clear()
-        yield* Effect.catchCause(mailboxes.acknowledge(positions), (cause) =>
-          Cause.hasInterruptsOnly(cause)
-            ? Effect.void
-            : Effect.logWarning("Acknowledgements did not reach their partitions", cause)
-        )
-      })
-      yield* Effect.forkScoped(Effect.forever(tellAcknowledged))
 
       const respond = (session: Session.Session, response: FromServerEncoded) =>
         Session.send(session, JSON.stringify(response), settings)
@@ -149,13 +144,7 @@ export class Gateway extends Context.Service<
       const acknowledge = (session: Session.Session, request: RequestEncoded) => {
         const payload = decodeAcknowledge(request.payload)
         if (Result.isFailure(payload)) return die(session, request.id, payload.failure.message)
-        const { position } = payload.success
-        const name = MailboxKey.toString(session.key)
-        const waiting = acknowledged.get(name)
-        if (waiting === undefined || waiting.position.epoch !== position.epoch || waiting.position.seq < position.seq) {
-          acknowledged.set(name, { key: session.key, position })
-          anyAcknowledged.openUnsafe()
-        }
+        acknowledgements.add(session.key, payload.success.position)
         respond(session, { _tag: "Exit", requestId: request.id, exit: { _tag: "Success", value: null } })
       }
 
@@ -212,42 +201,25 @@ export class Gateway extends Context.Service<
         for (const one of messages.success) handle(session, one)
       }
 
-      const profiles = new Set<string>()
-      const rememberProfile = (identity: Identity) => {
-        if (identity.name === undefined && identity.email === undefined && identity.picture === undefined)
-          return Effect.void
-        const profile = {
-          userId: identity.userId,
-          name: identity.name ?? null,
-          email: identity.email ?? null,
-          image: identity.picture ?? null
-        }
-        const key = JSON.stringify([identity.tenantId, profile])
-        if (profiles.has(key)) return Effect.void
-        if (profiles.size > 10_000) profiles.clear()
-        profiles.add(key)
-        return Effect.catch(directory.remember(identity.tenantId, profile), (error) =>
-          Effect.logWarning("A profile was not saved", error)
-        )
-      }
-
       yield* server.websocket<Session.Session>(socketPath, {
         authenticate: (request) =>
-          Effect.map(authenticate(request, verifier), ({ identity, subprotocol: chosen }) => ({
-            data: {
-              id: SessionId.make(uuidV4Unsafe(), { disableChecks: true }),
-              clientId: sessions.nextClientId(),
-              key: { tenantId: identity.tenantId, userId: identity.userId },
-              identity,
-              socket: undefined,
-              subscription: undefined,
-              second: 0,
-              messages: 0,
-              calls: 0,
-              onDrain: undefined
-            },
-            ...(chosen === undefined ? {} : { subprotocol: chosen })
-          })),
+          draining
+            ? Effect.fail(leavingNow)
+            : Effect.map(authenticate(request, verifier), ({ identity, subprotocol: chosen }) => ({
+                data: {
+                  id: SessionId.make(uuidV4Unsafe(), { disableChecks: true }),
+                  clientId: sessions.nextClientId(),
+                  key: { tenantId: identity.tenantId, userId: identity.userId },
+                  identity,
+                  socket: undefined,
+                  subscription: undefined,
+                  second: 0,
+                  messages: 0,
+                  calls: 0,
+                  onDrain: undefined
+                },
+                ...(chosen === undefined ? {} : { subprotocol: chosen })
+              })),
         subprotocols: [subprotocol],
         maxPayloadLength: settings.maxMessageBytes,
         // Twice the limit at which the session is closed with a reason: the native limit is the fence behind it.
@@ -290,10 +262,27 @@ export class Gateway extends Context.Service<
       })
       yield* Effect.forkScoped(Effect.repeat(closeExpired, Schedule.spaced("1 second")))
 
-      const drain = Effect.sync(() => {
+      const closeAll = Effect.sync(() => {
         for (const session of Array.from(sessions.all())) Session.close(session, CloseReason.shutdown)
       })
-      yield* Effect.addFinalizer(() => drain)
+      yield* Effect.addFinalizer(() => closeAll)
+
+      const drain = Effect.gen(function* () {
+        draining = true
+        const leaving = Array.from(sessions.all())
+        const step = Duration.toMillis(settings.drainOver) / Math.max(1, leaving.length)
+        let rest = 0
+        for (const session of step > 0 ? leaving : []) {
+          rest += (yield* Random.next) * 2 * step
+          // Timers are no finer than a few milliseconds; many sockets share one.
+          if (rest >= minPause) {
+            yield* Effect.sleep(rest)
+            rest = 0
+          }
+          Session.close(session, CloseReason.shutdown)
+        }
+        yield* closeAll
+      })
 
       return {
         id: sessions.gatewayId,

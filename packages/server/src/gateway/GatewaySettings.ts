@@ -1,7 +1,7 @@
 /**
  * The limits of sockets; the server's configuration gives the values.
  */
-import { Context, Layer } from "effect"
+import { Context, Duration, Layer } from "effect"
 
 export interface GatewaySettingsShape {
   /** Bytes of one message from a client; a larger one ends the socket. */
@@ -16,6 +16,8 @@ export interface GatewaySettingsShape {
   readonly pacedBytes: number
   /** Seconds without a sign of life after which a socket is dead; a multiple of 4. */
   readonly idleTimeoutSeconds: number
+  /** Over how long a draining node closes its sockets, so that their clients do not come to the others all at once. */
+  readonly drainOver: Duration.Duration
   /** Origins of browsers that may connect; all when absent. */
   readonly allowedOrigins: ReadonlyArray<string> | undefined
 }
@@ -27,6 +29,7 @@ export const defaults: GatewaySettingsShape = {
   maxBufferedBytes: 1024 * 1024,
   pacedBytes: 64 * 1024,
   idleTimeoutSeconds: 32,
+  drainOver: Duration.zero,
   allowedOrigins: undefined
 }
 

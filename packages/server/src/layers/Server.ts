@@ -44,7 +44,11 @@ const layerSettings = Layer.unwrap(
         idleAfter: config.mailboxIdle,
         commitConcurrency: Option.isSome(config.databaseUrl) ? 4 : 1
       }),
-      GatewaySettings.layer({ allowedOrigins: config.allowedOrigins })
+      GatewaySettings.layer({
+        allowedOrigins: config.allowedOrigins,
+        // Alone there is no other node to come to, and nothing to spread.
+        drainOver: isJoined(config) ? Duration.times(config.drainTimeout, 0.5) : Duration.zero
+      })
     )
   )
 )
@@ -70,7 +74,9 @@ const layerAmongOthers = (self: string) =>
 /** Mailboxes, wherever they are. Needs the stores. */
 const layerMailboxes = Layer.unwrap(
   Effect.map(ServerConfig, (config) =>
-    isJoined(config) ? layerAmongOthers(PartitionHost.nodeName({ host: config.nodeHost, port: config.nodePort })) : layerAlone
+    isJoined(config)
+      ? layerAmongOthers(PartitionHost.nodeName({ host: config.nodeHost, port: config.nodePort }))
+      : layerAlone
   )
 ).pipe(Layer.provideMerge(ResidentMailboxes.layer), Layer.provideMerge(Sessions.Sessions.layer))
 
