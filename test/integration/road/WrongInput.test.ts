@@ -150,7 +150,7 @@ layer(Road.layer, { timeout: "60 seconds", excludeTestServices: true })("wrong i
       yield* refused("/api/v1/events", nested(400_000), service)
       yield* refused("/api/v1/events", "[".repeat(900_000), service)
       yield* refused(sendPath, "x".repeat(1_048_577), service, 413)
-      for (const path of ["%00", "a%0ab", "x".repeat(65)]) {
+      for (const path of ["%ff", "%00", "a%0ab", "x".repeat(65)]) {
         const answer = yield* http(`/api/v1/users/me/notifications/${path}`, { token: ada })
         assert.include([400, 404], answer.status, path)
         assert.match(answer.type, /^application\/problem\+json/, `${path} ${answer.status}`)

@@ -26,7 +26,7 @@ const callOn =
   <A = unknown>(command: string, ...args: ReadonlyArray<string>): Effect.Effect<A, Redis.RedisError> =>
     Effect.tryPromise({
       // The caller says what the reply is, as in every implementation of this service.
-      try: () => Promise.resolve(connection.call(command, ...args) as Promise<A>),
+      try: () => Promise.resolve(connection.call(command.toLowerCase(), ...args) as Promise<A>),
       catch: (cause) => errorOf(unavailable(command, cause))
     })
 

@@ -41,11 +41,13 @@ export interface LuaScript {
   readonly sha: string
 }
 
+const shaOf = (lua: string): string => createHash("sha1").update(lua).digest("hex")
+
 /** A script with its hash; make it at module scope. */
 export const luaScript = (name: string, lua: string): LuaScript => ({
   name,
   lua,
-  sha: createHash("sha1").update(lua).digest("hex")
+  sha: shaOf(lua)
 })
 
 const codeOf = (message: string): string => {
@@ -153,7 +155,8 @@ const make = Effect.fnUntraced(function* (settings: RedisSettings) {
   const call = (connection: RedisConnection, name: string, args: ReadonlyArray<string | number>) =>
     Effect.tryPromise({
       try: () => {
-        const reply = Promise.resolve(connection.call(name, ...args))
+        // ioredis knows commands, and so the keys by which a cluster routes them, in small letters.
+        const reply = Promise.resolve(connection.call(name.toLowerCase(), ...args))
         return connection instanceof Cluster ? inTime(reply, within) : reply
       },
       catch: (cause) => unavailable(name, cause)
@@ -173,8 +176,8 @@ const make = Effect.fnUntraced(function* (settings: RedisSettings) {
     Effect.forEach(
       client instanceof Cluster ? client.nodes("master") : [client],
       (node) => call(node, "SCRIPT", ["LOAD", lua]),
-      { concurrency: "unbounded" }
-    ).pipe(Effect.map(([sha]) => String(sha)))
+      { concurrency: "unbounded", discard: true }
+    ).pipe(Effect.as(shaOf(lua)))
 
   const ping = Effect.asVoid(send("PING"))
   yield* ping

@@ -15,9 +15,10 @@ const pingInterval = Duration.seconds(5)
 const make = Effect.gen(function* () {
   const redis = yield* RedisClient
   const connection = yield* redis.connect()
+  // In small letters, by which ioredis finds the connection for them on a cluster.
   const words = redis.isCluster
-    ? { publish: "SPUBLISH", subscribe: "SSUBSCRIBE", unsubscribe: "SUNSUBSCRIBE", message: "smessage" }
-    : { publish: "PUBLISH", subscribe: "SUBSCRIBE", unsubscribe: "UNSUBSCRIBE", message: "message" }
+    ? { publish: "spublish", subscribe: "ssubscribe", unsubscribe: "sunsubscribe", message: "smessage" }
+    : { publish: "publish", subscribe: "subscribe", unsubscribe: "unsubscribe", message: "message" }
   const channels = new Map<string, Set<Queue.Queue<string>>>()
   // Subscribing and leaving one after the other, so that the last to leave does not cut off the next to come.
   const turn = Semaphore.makeUnsafe(1)

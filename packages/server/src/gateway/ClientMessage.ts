@@ -8,7 +8,7 @@ import type { FromClientEncoded, RequestEncoded } from "effect/rpc/RpcMessage"
 export const maxMessages = 100
 
 /** Acknowledgements of chunks, which stock clients send for each one; flow control does not need them. */
-const isChunkAck = (text: string): boolean => text.startsWith('{"_tag":"Ack"') && text.length < 200
+export const isChunkAck = (text: string): boolean => text.startsWith('{"_tag":"Ack"') && text.length < 200
 
 const isRequestId = (value: unknown): value is string | number =>
   typeof value === "number" ? Number.isFinite(value) : typeof value === "string" && value.length <= 64

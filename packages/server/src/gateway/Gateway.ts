@@ -38,6 +38,7 @@ import { Mailboxes } from "../mailbox/Mailboxes.ts"
 import * as Acknowledgements from "./Acknowledgements.ts"
 import * as ClientMessage from "./ClientMessage.ts"
 import { GatewaySettings } from "./GatewaySettings.ts"
+import { PresenceKeeper } from "./PresenceKeeper.ts"
 import * as Profiles from "./Profiles.ts"
 import * as Session from "./Session.ts"
 import { Sessions } from "./Sessions.ts"
@@ -87,6 +88,7 @@ export class Gateway extends Context.Service<
       // Fibers that the socket's callbacks start; they end with the gateway.
       const fork = yield* FiberSet.makeRuntime()
       const acknowledgements = yield* Acknowledgements.make(mailboxes)
+      const presence = yield* PresenceKeeper
       const rememberProfile = Profiles.make(directory)
       const subscriber = Subscriber.make(sessions.gatewayId, mailboxes, settings, sessions.attachments)
       let draining = false
@@ -193,6 +195,10 @@ export class Gateway extends Context.Service<
         const now = clock.currentTimeMillisUnsafe()
         const flood = () =>
           Session.close(session, CloseReason.tooManyMessages, `at most ${settings.maxMessagesPerSecond}`)
+        if (session.unacknowledgedChunks > 0 && typeof message === "string" && ClientMessage.isChunkAck(message)) {
+          session.unacknowledgedChunks -= 1
+          return
+        }
         if (!mayPass(session, now, 1)) return flood()
         if (typeof message !== "string") return refuse(session, "only text frames")
         const messages = ClientMessage.parse(message)
@@ -215,6 +221,7 @@ export class Gateway extends Context.Service<
                   subscription: undefined,
                   second: 0,
                   messages: 0,
+                  unacknowledgedChunks: 0,
                   calls: 0,
                   onDrain: undefined
                 },
@@ -232,6 +239,7 @@ export class Gateway extends Context.Service<
           const session = socket.data
           session.socket = socket
           sessions.add(session)
+          presence.came(session)
           fork(rememberProfile(session.identity))
         },
         message: onMessage,
@@ -241,6 +249,7 @@ export class Gateway extends Context.Service<
           session.socket = undefined
           session.onDrain?.()
           sessions.remove(session)
+          presence.left(session)
           endSubscription(session)
           Queue.offerUnsafe(disconnects, session.clientId)
         }

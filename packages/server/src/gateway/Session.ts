@@ -47,6 +47,8 @@ export interface Session {
   /** The second (of the clock) that `messages` counts. */
   second: number
   messages: number
+  /** Chunks that a stock client may still acknowledge; those acknowledgements are no messages. */
+  unacknowledgedChunks: number
   calls: number
   /** Called when the socket has taken what waited. */
   onDrain: (() => void) | undefined
@@ -99,6 +101,7 @@ const sendChunks = (
       text += frame.json
       if (subscription.position !== undefined) advance(subscription, subscription.position, frame)
     }
+    session.unacknowledgedChunks += 1
     send(session, text + "]}", settings)
   }
 }

@@ -5,9 +5,12 @@ import { Duration, Effect, Layer, Option } from "effect"
 import { HttpRouter } from "effect/http"
 import { HttpApiBuilder, HttpApiMiddleware, HttpApiScalar } from "effect/http-api"
 import { BeckonApi } from "@beckon/domain/api/BeckonApi"
+import * as MemoryPresence from "@beckon/infra/memory/MemoryPresence"
+import * as RedisPresence from "@beckon/infra/redis/RedisPresence"
 import * as RedisRunnerStorage from "@beckon/infra/redis/RedisRunnerStorage"
 import * as UwsHttpServer from "@beckon/infra/uws/UwsHttpServer"
 import { UwsServer } from "@beckon/infra/uws/UwsServer"
+import * as EmptyErrors from "../api/EmptyErrors.ts"
 import * as AuthorizationLive from "../api/AuthorizationLive.ts"
 import * as FriendshipHandlers from "../api/FriendshipHandlers.ts"
 import * as MeHandlers from "../api/MeHandlers.ts"
@@ -20,6 +23,7 @@ import { GatewaySettings } from "../gateway/GatewaySettings.ts"
 import * as InboxCalls from "../gateway/InboxCalls.ts"
 import * as Links from "../gateway/Links.ts"
 import { Outboxes } from "../gateway/Outboxes.ts"
+import { PresenceKeeper } from "../gateway/PresenceKeeper.ts"
 import * as RemoteOutlet from "../gateway/RemoteOutlet.ts"
 import * as Sessions from "../gateway/Sessions.ts"
 import { Inbox } from "../inbox/Inbox.ts"
@@ -59,7 +63,11 @@ const layerHost = PartitionHost.layer.pipe(
 )
 
 /** All mailboxes, on this node. */
-const layerAlone = layerHost.pipe(Layer.provide(Cluster.layerSingle), Layer.provide(Sessions.layerOutletLocal))
+const layerAlone = layerHost.pipe(
+  Layer.provide(Cluster.layerSingle),
+  Layer.provide(Sessions.layerOutletLocal),
+  Layer.merge(MemoryPresence.layer())
+)
 
 /** The mailboxes of this node's partitions, the way to the others, and the frames between nodes. */
 const layerAmongOthers = (self: string) =>
@@ -68,6 +76,7 @@ const layerAmongOthers = (self: string) =>
     Layer.provide(RemoteOutlet.layer),
     Layer.provide(Outboxes.layer),
     Layer.provide(RedisRunnerStorage.layer.pipe(Layer.provide(Cluster.layerConfig))),
+    Layer.merge(RedisPresence.layer()),
     Layer.provide(RedisLayer.layer)
   )
 
@@ -99,7 +108,8 @@ const scalar = {
 const layerApi = Layer.mergeAll(
   HttpApiBuilder.layer(BeckonApi, { openapiPath: "/openapi.json" }),
   HttpApiScalar.layer(BeckonApi, { path: "/docs", scalar }),
-  Pages.layer
+  Pages.layer,
+  EmptyErrors.layer
 ).pipe(
   Layer.provide([MeHandlers.layer, SenderHandlers.layer, FriendshipHandlers.layer, SystemHandlers.layer]),
   Layer.provide([AuthorizationLive.layer, HttpApiMiddleware.layerProblemDetails({ includeDetails: true })])
@@ -123,6 +133,7 @@ export const layer = Layer.mergeAll(
 ).pipe(
   Layer.provideMerge(UwsHttpServer.layer()),
   Layer.provideMerge(Gateway.layer),
+  Layer.provide(PresenceKeeper.layer),
   Layer.provideMerge(layerServices),
   Layer.provideMerge(layerMailboxes),
   Layer.provideMerge(layerUws),

@@ -65,6 +65,7 @@ export const makeSession = (): { readonly session: Session; readonly socket: Fak
     subscription: undefined,
     second: 0,
     messages: 0,
+    unacknowledgedChunks: 0,
     calls: 0,
     onDrain: undefined
   }
