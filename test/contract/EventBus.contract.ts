@@ -14,7 +14,7 @@ const record = (topic: string, value: string, key = "key"): EventRecord => ({
 })
 
 /** A log also says where a record lies. */
-const sent = ({ position: _, ...record }: EventRecord): EventRecord => record
+const sent = ({ headers, key, topic, value }: EventRecord): EventRecord => ({ topic, key, headers, value })
 const byValue = (one: EventRecord, other: EventRecord) => (one.value < other.value ? -1 : 1)
 
 class Refused extends Error {}

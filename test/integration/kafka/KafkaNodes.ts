@@ -22,7 +22,9 @@ export interface Node {
 export const group = "group"
 
 /** A node of its own connections, which leaves with the surrounding scope at the latest. */
-export const startNode = Effect.fnUntraced(function* (settings: Partial<KafkaSettings> & Pick<KafkaSettings, "brokers">) {
+export const startNode = Effect.fnUntraced(function* (
+  settings: Partial<KafkaSettings> & Pick<KafkaSettings, "brokers">
+) {
   const scope = yield* Scope.make()
   const leave = Scope.close(scope, Exit.void)
   yield* Effect.addFinalizer(() => leave)

@@ -26,7 +26,7 @@ const saslOf = ({ mechanism, password, username }: KafkaSasl): NonNullable<Kafka
 }
 
 /** kafkajs calls errors what it then gets over by itself; what it does not get over fails an effect and is logged there. */
-const logEntry = ({ log: { message, timestamp: _, ...annotations }, namespace }: LogEntry) =>
+const logEntry = ({ log: { message, ...annotations }, namespace }: LogEntry) =>
   Effect.logDebug(`kafkajs ${namespace}: ${message}`).pipe(Effect.annotateLogs(annotations))
 
 export class KafkaClient extends Context.Service<

@@ -19,14 +19,14 @@ import type { EventRecord } from "@beckon/domain/ports/EventBus"
 import { Data, Deferred, Effect, Exit, Latch, Queue, Scope } from "effect"
 import type { Consumer, EachBatchPayload } from "kafkajs"
 import { KafkaClient } from "./KafkaClient.ts"
+import { makeMembership } from "./KafkaMembership.ts"
+import type { Membership } from "./KafkaMembership.ts"
 import { hold, makePartition, nextOf, work } from "./KafkaPartition.ts"
 import type { Partition, Work } from "./KafkaPartition.ts"
 
 /** The member is out of the group; a new one must join. */
 export class ConsumerStopped extends Data.TaggedError("ConsumerStopped")<{
   readonly cause: unknown
-  /** Whether it had been in the group. */
-  readonly joined: boolean
 }> {
   override get message() {
     return this.cause instanceof Error ? this.cause.message : String(this.cause)
@@ -64,12 +64,12 @@ const commitAll = (topic: string, assignment: Assignment) =>
     try: async () => {
       const { batch, handled } = assignment
       if (batch === undefined || handled.size === 0) return
-      // Against its types, kafkajs gives these numbers as text.
+      // Against its types, kafkajs gives the numbers of partitions as text here.
       const fetched = new Set(
-        batch.uncommittedOffsets().topics.flatMap(({ partitions }) => partitions.map(({ partition }) => Number(partition)))
+        batch.uncommittedOffsets().topics.flatMap(({ partitions }) => partitions.map(({ partition }) => `${partition}`))
       )
       const offsets = Array.from(handled, ([partition, offset]) => ({ partition, offset }))
-      const mine = offsets.filter(({ partition }) => fetched.has(partition))
+      const mine = offsets.filter(({ partition }) => fetched.has(`${partition}`))
       if (mine.length > 0) await batch.commitOffsetsIfNecessary({ topics: [{ topic, partitions: mine }] })
       for (const { offset, partition } of offsets) if (handled.get(partition) === offset) handled.delete(partition)
     },
@@ -90,21 +90,23 @@ const commitLoop = (topic: string, assignment: Assignment) =>
   )
 
 /**
- * Joins `group` and handles the records of `topic` until `leave` is done; then lets the handlers at work end (for at most the
+ * Joins `group`, in the place of the last member of `membership`, and handles the records of `topic` until `leave` is done; then lets the handlers at work end (for at most the
  * drain timeout), commits and leaves the group.
  */
 export const member = Effect.fnUntraced(function* <E, R>(
   topic: string,
   group: string,
   handler: (records: ReadonlyArray<EventRecord>) => Effect.Effect<void, E, R>,
-  leave: Deferred.Deferred<void>
+  leave: Deferred.Deferred<void>,
+  membership: Membership
 ) {
   const { kafka, settings } = yield* KafkaClient
   const fullTopic = settings.topicPrefix + topic
+  const groupId = settings.topicPrefix + group
+  const { assigner, leaveAsLast } = makeMembership(groupId, membership)
   const happenings = yield* Queue.unbounded<Happening>()
   let assignment = makeAssignment(false)
   let leaving = false
-  let joined = false
 
   const eachBatch = (payload: EachBatchPayload): Promise<void> => {
     const { batch } = payload
@@ -114,7 +116,7 @@ export const member = Effect.fnUntraced(function* <E, R>(
     }
     let partition = assignment.partitions.get(batch.partition)
     if (partition === undefined) {
-      partition = makePartition(topic, batch.partition, payload.pause)
+      partition = makePartition(topic, batch.partition, () => payload.pause())
       assignment.partitions.set(batch.partition, partition)
       Queue.offerUnsafe(happenings, { _tag: "Filled", assignment, partition })
     }
@@ -132,10 +134,10 @@ export const member = Effect.fnUntraced(function* <E, R>(
 
   const listen = (consumer: Consumer) => {
     consumer.on(consumer.events.REBALANCING, () => void assignment.mayBegin.closeUnsafe())
-    consumer.on(consumer.events.GROUP_JOIN, () => {
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+      membership.memberId = payload.memberId
       assignment.mayBegin.closeUnsafe()
       assignment = makeAssignment(!leaving)
-      joined = true
       consumer.resume([{ topic: fullTopic }])
       Queue.offerUnsafe(happenings, { _tag: "Assigned", assignment })
     })
@@ -144,15 +146,28 @@ export const member = Effect.fnUntraced(function* <E, R>(
     })
   }
 
+  let joining: Promise<void> = Promise.resolve()
+
   const join = (consumer: Consumer) =>
     Effect.tryPromise({
-      try: async () => {
-        await consumer.connect()
-        await consumer.subscribe({ topic: fullTopic, fromBeginning: true })
-        await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch })
+      try: () => {
+        joining = consumer
+          .connect()
+          .then(leaveAsLast)
+          .then(() => consumer.subscribe({ topic: fullTopic, fromBeginning: true }))
+          .then(() =>
+            leaving ? undefined : consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch })
+          )
+        return joining
       },
       catch: (cause) => cause
     }).pipe(Effect.catch((cause) => Queue.offer(happenings, { _tag: "Stopped", cause })))
+
+  /** kafkajs forgets a member that is still joining when it is told to disconnect: it would join, and never leave. */
+  const disconnect = (consumer: Consumer) => {
+    leaving = true
+    return joining.catch(() => undefined).then(() => consumer.disconnect())
+  }
 
   const drain = Effect.fnUntraced(function* (workers: Scope.Closeable) {
     leaving = true
@@ -168,7 +183,9 @@ export const member = Effect.fnUntraced(function* <E, R>(
     yield* commitAll(fullTopic, last).pipe(
       Effect.retry({ times: 3 }),
       Effect.timeout("5 seconds"),
-      Effect.catch((cause) => Effect.logWarning(`Offsets of ${topic} could not be committed; their records come again`, cause))
+      Effect.catch((cause) =>
+        Effect.logWarning(`Offsets of ${topic} could not be committed; their records come again`, cause)
+      )
     )
   })
 
@@ -193,7 +210,7 @@ export const member = Effect.fnUntraced(function* <E, R>(
         }
         case "Stopped": {
           yield* Scope.close(workers, Exit.void)
-          return yield* new ConsumerStopped({ cause: happening.cause, joined })
+          return yield* new ConsumerStopped({ cause: happening.cause })
         }
         case "Leave": {
           return yield* drain(workers)
@@ -205,17 +222,27 @@ export const member = Effect.fnUntraced(function* <E, R>(
   yield* Effect.acquireUseRelease(
     Effect.sync(() =>
       kafka.consumer({
-        groupId: settings.topicPrefix + group,
+        groupId,
+        partitionAssigners: [assigner],
         sessionTimeout: settings.sessionTimeout,
         heartbeatInterval: Math.min(3_000, settings.sessionTimeout / 5),
         maxWaitTimeInMs: fetchWait,
         allowAutoTopicCreation: false,
         // Whoever calls this makes a new member, which is told about it and need not guess.
-        retry: { retries: 10, initialRetryTime: 100, maxRetryTime: 2_000, restartOnFailure: () => Promise.resolve(false) }
+        retry: {
+          retries: 10,
+          initialRetryTime: 100,
+          maxRetryTime: 2_000,
+          restartOnFailure: () => Promise.resolve(false)
+        }
       })
     ),
     (consumer) => Effect.scoped(live(consumer)),
     (consumer) =>
-      Effect.tryPromise(() => consumer.disconnect()).pipe(Effect.interruptible, Effect.timeout("5 seconds"), Effect.ignore)
+      Effect.tryPromise(() => disconnect(consumer)).pipe(
+        Effect.interruptible,
+        Effect.timeout("5 seconds"),
+        Effect.ignore
+      )
   )
 })

@@ -10,9 +10,10 @@
  */
 import { EventBus } from "@beckon/domain/ports/EventBus"
 import type { EventRecord } from "@beckon/domain/ports/EventBus"
-import { Deferred, Effect, Fiber, Layer } from "effect"
+import { Clock, Deferred, Effect, Fiber, Layer } from "effect"
 import { KafkaClient } from "./KafkaClient.ts"
 import { member } from "./KafkaConsumer.ts"
+import type { Membership } from "./KafkaMembership.ts"
 import * as KafkaPublisher from "./KafkaPublisher.ts"
 import type { KafkaSettings } from "./KafkaSettings.ts"
 import { KafkaTopics } from "./KafkaTopics.ts"
@@ -20,7 +21,10 @@ import type { KafkaTopicRefused, KafkaUnavailable } from "./KafkaTopics.ts"
 
 /** Between one member and the next, in ms. */
 const firstPause = 200
-const longestPause = 5_000
+const longestPause = 2_000
+
+/** A member that lived so long, in ms, did not fail at once. */
+const longLife = 10_000
 
 const make = Effect.gen(function* () {
   const client = yield* KafkaClient
@@ -34,18 +38,23 @@ const make = Effect.gen(function* () {
     handler: (records: ReadonlyArray<EventRecord>) => Effect.Effect<void, E, R>,
     leave: Deferred.Deferred<void>
   ) {
+    const membership: Membership = { memberId: undefined }
     let pause = firstPause
     while (!Deferred.isDoneUnsafe(leave)) {
+      const began = yield* Clock.currentTimeMillis
       yield* Effect.raceFirst(topics.ensure([topic]), Deferred.await(leave)).pipe(
-        Effect.andThen(member(topic, group, handler, leave)),
+        Effect.andThen(member(topic, group, handler, leave, membership)),
         Effect.provideService(KafkaClient, client),
-        Effect.catch((error) => {
-          pause = error._tag === "ConsumerStopped" && error.joined ? firstPause : Math.min(pause * 2, longestPause)
-          return Effect.logWarning(`A consumer of ${topic} is not in its group; it joins again`).pipe(
-            Effect.annotateLogs({ group, reason: error.message }),
-            Effect.andThen(Effect.raceFirst(Effect.sleep(pause), Deferred.await(leave)))
-          )
-        })
+        Effect.catch(
+          Effect.fnUntraced(function* (error) {
+            const lived = (yield* Clock.currentTimeMillis) - began
+            pause = lived > longLife ? firstPause : Math.min(pause * 2, longestPause)
+            yield* Effect.logWarning(`A consumer of ${topic} is not in its group; it joins again`).pipe(
+              Effect.annotateLogs({ group, reason: error.message })
+            )
+            yield* Effect.raceFirst(Effect.sleep(pause), Deferred.await(leave))
+          })
+        )
       )
     }
   })

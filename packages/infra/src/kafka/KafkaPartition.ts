@@ -7,7 +7,8 @@
  * them. Its partition is not fetched from meanwhile; the others go on, and so do the heartbeats.
  */
 import type { EventRecord } from "@beckon/domain/ports/EventBus"
-import { Cause, Effect, Exit, Latch, Random } from "effect"
+import { Effect, Exit, Latch, Random } from "effect"
+import type { Cause } from "effect"
 import type { KafkaMessage } from "kafkajs"
 import { toRecord } from "./KafkaRecord.ts"
 

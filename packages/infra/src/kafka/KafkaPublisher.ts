@@ -44,94 +44,99 @@ export interface KafkaPublisher {
   readonly publish: (records: ReadonlyArray<EventRecord>) => Effect.Effect<void, BusUnavailable>
 }
 
-export const make: Effect.Effect<KafkaPublisher, never, KafkaClient | KafkaTopics | Scope.Scope> = Effect.gen(function* () {
-  const { kafka, settings } = yield* KafkaClient
-  const topics = yield* KafkaTopics
-  const waiting = yield* Queue.unbounded<Publish>()
-  let producer: Producer | undefined
+export const make: Effect.Effect<KafkaPublisher, never, KafkaClient | KafkaTopics | Scope.Scope> = Effect.gen(
+  function* () {
+    const { kafka, settings } = yield* KafkaClient
+    const topics = yield* KafkaTopics
+    const waiting = yield* Queue.unbounded<Publish>()
+    let producer: Producer | undefined
 
-  const connected = async (): Promise<Producer> => {
-    if (producer !== undefined) return producer
-    const fresh = kafka.producer({
-      idempotent: true,
-      allowAutoTopicCreation: false,
-      createPartitioner: Partitioners.DefaultPartitioner,
-      retry: { retries: 3, initialRetryTime: 100, maxRetryTime: 2_000 }
+    const connected = async (): Promise<Producer> => {
+      if (producer !== undefined) return producer
+      const fresh = kafka.producer({
+        idempotent: true,
+        allowAutoTopicCreation: false,
+        createPartitioner: Partitioners.DefaultPartitioner,
+        retry: { retries: 3, initialRetryTime: 100, maxRetryTime: 2_000 }
+      })
+      try {
+        await fresh.connect()
+      } catch (cause) {
+        await fresh.disconnect()
+        throw cause
+      }
+      return (producer = fresh)
+    }
+
+    /** Without waiting: a send that was given up ends by itself, and must not leave a connection behind. */
+    const discard = (sending: Promise<unknown>) => {
+      const old = producer
+      producer = undefined
+      const disconnect = () => old?.disconnect()
+      void sending.then(disconnect, disconnect).catch(() => undefined)
+    }
+
+    const send = Effect.fnUntraced(function* (records: ReadonlyArray<EventRecord>) {
+      const byTopic = topicsOf(records)
+      yield* topics.ensure(Array.from(byTopic.keys()))
+      const topicMessages = Array.from(byTopic, ([topic, messages]) => ({
+        topic: settings.topicPrefix + topic,
+        messages
+      }))
+      let sending: Promise<unknown> = Promise.resolve()
+      yield* Effect.tryPromise({
+        try: () => (sending = connected().then((ready) => ready.sendBatch({ acks: -1, topicMessages }))),
+        catch: (cause) => cause
+      }).pipe(Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => discard(sending)))))
     })
-    try {
-      await fresh.connect()
-    } catch (cause) {
-      await fresh.disconnect()
-      throw cause
-    }
-    return (producer = fresh)
-  }
 
-  /** Without waiting: a send that was given up ends by itself, and must not leave a connection behind. */
-  const discard = (sending: Promise<unknown>) => {
-    const old = producer
-    producer = undefined
-    const disconnect = () => old?.disconnect()
-    void sending.then(disconnect, disconnect).catch(() => undefined)
-  }
+    const unavailable = (topic: string) => (cause: unknown) => new BusUnavailable({ topic, cause })
 
-  const send = Effect.fnUntraced(function* (records: ReadonlyArray<EventRecord>) {
-    const byTopic = topicsOf(records)
-    yield* topics.ensure(Array.from(byTopic.keys()))
-    const topicMessages = Array.from(byTopic, ([topic, messages]) => ({ topic: settings.topicPrefix + topic, messages }))
-    let sending: Promise<unknown> = Promise.resolve()
-    yield* Effect.tryPromise({
-      try: () => (sending = connected().then((ready) => ready.sendBatch({ acks: -1, topicMessages }))),
-      catch: (cause) => cause
-    }).pipe(Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => discard(sending)))))
-  })
-
-  const unavailable = (topic: string) => (cause: unknown) => new BusUnavailable({ topic, cause })
-
-  const sendTogether = (publishes: ReadonlyArray<Publish>) => {
-    const records = publishes.flatMap((publish) => publish.records)
-    return send(records).pipe(
-      Effect.timeout(settings.publishTimeout),
-      Effect.mapError(unavailable(records[0]?.topic ?? ""))
-    )
-  }
-
-  /** What the brokers refuse (a record that is too large) must not fail the publishes that happened to go with it. */
-  const round = Effect.gen(function* () {
-    const taken = yield* Queue.takeBetween(waiting, 1, maxTogether)
-    const publishes = taken.filter(({ done }) => !Deferred.isDoneUnsafe(done))
-    if (publishes.length === 0) return
-    const exit = yield* Effect.exit(sendTogether(publishes))
-    if (publishes.length === 1 || Exit.isSuccess(exit)) {
-      for (const { done } of publishes) Deferred.doneUnsafe(done, exit)
-      return
-    }
-    for (const publish of publishes) {
-      if (Deferred.isDoneUnsafe(publish.done)) continue
-      yield* Deferred.complete(publish.done, sendTogether([publish]))
-    }
-  })
-
-  yield* Effect.addFinalizer(() =>
-    Effect.ignore(Effect.tryPromise(async () => producer?.disconnect()).pipe(Effect.timeout("2 seconds")))
-  )
-  yield* Effect.forkScoped(Effect.forever(round))
-
-  return {
-    publish: Effect.fn("EventBus.publish")(function* (records: ReadonlyArray<EventRecord>) {
-      if (records.length === 0) return
-      const topic = records[0]?.topic ?? ""
-      const done = yield* Deferred.make<void, BusUnavailable>()
-      yield* Queue.offer(waiting, { records, done })
-      yield* Deferred.await(done).pipe(
+    const sendTogether = (publishes: ReadonlyArray<Publish>) => {
+      const records = publishes.flatMap((publish) => publish.records)
+      return send(records).pipe(
         Effect.timeout(settings.publishTimeout),
-        Effect.catchTag("TimeoutError", (cause) => {
-          const error = new BusUnavailable({ topic, cause })
-          // It is not sent any more when its turn comes, unless it is under way.
-          Deferred.doneUnsafe(done, Effect.fail(error))
-          return Effect.fail(error)
-        })
+        Effect.mapError(unavailable(records[0]?.topic ?? ""))
       )
+    }
+
+    /** What the brokers refuse (a record that is too large) must not fail the publishes that happened to go with it. */
+    const round = Effect.gen(function* () {
+      const taken = yield* Queue.takeBetween(waiting, 1, maxTogether)
+      const publishes = taken.filter(({ done }) => !Deferred.isDoneUnsafe(done))
+      if (publishes.length === 0) return
+      const exit = yield* Effect.exit(sendTogether(publishes))
+      if (publishes.length === 1 || Exit.isSuccess(exit)) {
+        for (const { done } of publishes) Deferred.doneUnsafe(done, exit)
+        return
+      }
+      for (const publish of publishes) {
+        if (Deferred.isDoneUnsafe(publish.done)) continue
+        yield* Deferred.complete(publish.done, sendTogether([publish]))
+      }
     })
+
+    yield* Effect.addFinalizer(() =>
+      Effect.ignore(Effect.tryPromise(async () => producer?.disconnect()).pipe(Effect.timeout("2 seconds")))
+    )
+    yield* Effect.forkScoped(Effect.forever(round))
+
+    return {
+      publish: Effect.fn("EventBus.publish")(function* (records: ReadonlyArray<EventRecord>) {
+        if (records.length === 0) return
+        const topic = records[0]?.topic ?? ""
+        const done = yield* Deferred.make<void, BusUnavailable>()
+        yield* Queue.offer(waiting, { records, done })
+        yield* Deferred.await(done).pipe(
+          Effect.timeout(settings.publishTimeout),
+          Effect.catchTag("TimeoutError", (cause) => {
+            const error = new BusUnavailable({ topic, cause })
+            // It is not sent any more when its turn comes, unless it is under way.
+            Deferred.doneUnsafe(done, Effect.fail(error))
+            return Effect.fail(error)
+          })
+        )
+      })
+    }
   }
-})
+)

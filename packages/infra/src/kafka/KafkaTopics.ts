@@ -6,13 +6,15 @@ import type { Admin } from "kafkajs"
 import { KafkaClient } from "./KafkaClient.ts"
 import { deadLettersOf } from "./KafkaSettings.ts"
 
-/** No broker answers. */
+const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
+/** No broker answers, or none lets this program in. */
 export class KafkaUnavailable extends Schema.TaggedError<KafkaUnavailable>()("KafkaUnavailable", {
   brokers: Schema.Array(Schema.String),
   cause: Schema.Defect()
 }) {
   override get message() {
-    return `No Kafka broker of ${this.brokers.join(", ")} answers`
+    return `Kafka at ${this.brokers.join(", ")} cannot be used: ${reasonOf(this.cause)}`
   }
 }
 
@@ -22,10 +24,15 @@ export class KafkaTopicRefused extends Schema.TaggedError<KafkaTopicRefused>()("
   cause: Schema.Defect()
 }) {
   override get message() {
-    const reason = this.cause instanceof Error ? this.cause.message : String(this.cause)
-    return `Kafka did not create the topics ${this.topics.join(", ")} (${reason}): create them, or allow ${"`Create`"} on them`
+    return `Kafka did not create the topics ${this.topics.join(", ")} (${reasonOf(this.cause)}): create them, or allow this account to`
   }
 }
+
+/**
+ * kafkajs reads gzip and nothing else that is compressed; a batch of LZ4, Snappy or Zstandard would stop its consumer for good.
+ * So the broker keeps what others write as plain records.
+ */
+const configEntries = [{ name: "compression.type", value: "uncompressed" }]
 
 const refusals = new Set([
   "TOPIC_AUTHORIZATION_FAILED",
@@ -79,7 +86,8 @@ export class KafkaTopics extends Context.Service<
             topics: topics.map((topic) => ({
               topic,
               numPartitions: settings.partitions,
-              replicationFactor: settings.replicationFactor ?? -1
+              replicationFactor: settings.replicationFactor ?? -1,
+              configEntries
             }))
           })
         ).pipe(
@@ -89,17 +97,20 @@ export class KafkaTopics extends Context.Service<
           })
         )
 
-      const ensure = Effect.fn("KafkaTopics.ensure")(function* (topics: ReadonlyArray<string>) {
-        const asked = topics.map((topic) => settings.topicPrefix + topic).filter((topic) => !known.has(topic))
-        if (asked.length === 0) return
-        const existing = new Set(yield* ask((admin) => admin.listTopics()))
-        const missing = asked.filter((topic) => !existing.has(topic))
-        if (missing.length > 0) {
-          yield* create(missing)
-          yield* Effect.logInfo(`Created the topics ${missing.join(", ")}`)
-        }
-        for (const topic of asked) known.add(topic)
-      }, turn.withPermit)
+      const ensure = Effect.fn("KafkaTopics.ensure")(
+        function* (topics: ReadonlyArray<string>) {
+          const asked = topics.map((topic) => settings.topicPrefix + topic).filter((topic) => !known.has(topic))
+          if (asked.length === 0) return
+          const existing = new Set(yield* ask((admin) => admin.listTopics()))
+          const missing = asked.filter((topic) => !existing.has(topic))
+          if (missing.length > 0) {
+            yield* create(missing)
+            yield* Effect.logInfo(`Created the topics ${missing.join(", ")}`)
+          }
+          for (const topic of asked) known.add(topic)
+        },
+        (effect) => turn.withPermit(effect)
+      )
 
       const needed = (settings.topics ?? []).flatMap((topic) => [topic, deadLettersOf(topic)])
       yield* ensure(needed).pipe(
