@@ -6,10 +6,13 @@ import { layerEmbedded, layerServer } from "@beckon/infra/postgres/DatabaseClien
 import { migrations } from "@beckon/infra/postgres/Migrations"
 import { runMigrations } from "@beckon/infra/postgres/SqlMigrations"
 import { Context, Effect, Layer, Redacted } from "effect"
+import type { Scope } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
+import { cpSync } from "node:fs"
 import path from "node:path"
 import * as BeckonProcess from "../../support/BeckonProcess.ts"
 import { freshDatabase } from "../../support/services/Services.ts"
+import { fillAll } from "./AllKinds.ts"
 
 const clientOf = <E>(layer: Layer.Layer<DatabaseServices, E>) =>
   Effect.map(Layer.build(layer), (services) => Context.get(services, SqlClient))
@@ -41,6 +44,21 @@ export const folder = Effect.fnUntraced(function* <E>(fill: (sql: SqlClient) => 
   return dataDir
 })
 
+/** A data folder with `fillAll` in it: making one takes seconds, copying it does not. */
+export class Filled extends Context.Service<Filled, { readonly folder: Effect.Effect<string, never, Scope.Scope> }>()(
+  "@beckon/test/integration/migrate/Filled"
+) {
+  static readonly layer = Layer.effect(
+    Filled,
+    Effect.map(folder(fillAll), (model) => ({
+      folder: Effect.tap(
+        Effect.map(BeckonProcess.temporaryFolder, (parent) => path.join(parent, "data")),
+        (copied) => Effect.sync(() => cpSync(model, copied, { recursive: true }))
+      )
+    }))
+  )
+}
+
 /** Uses the database of a data folder and closes it. */
 export const use = <A, E>(dataDir: string, run: (sql: SqlClient) => Effect.Effect<A, E>) =>
   Effect.scoped(Effect.flatMap(clientOf(layerEmbedded({ dataDir })), run))
@@ -67,7 +85,4 @@ export const notifications = (sql: SqlClient, count: number, users: number) =>
   )
 
 export const countOf = (sql: SqlClient, table: string) =>
-  Effect.map(
-    sql<{ readonly rows: number }>`select count(*)::int as rows from ${sql(table)}`,
-    ([row]) => row?.rows ?? 0
-  )
+  Effect.map(sql<{ readonly rows: number }>`select count(*)::int as rows from ${sql(table)}`, ([row]) => row?.rows ?? 0)

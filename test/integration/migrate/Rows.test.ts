@@ -7,12 +7,19 @@ import { refuseUnfinished } from "@beckon/infra/postgres/DatabaseCopyProgress"
 import { exactText, fingerprint } from "@beckon/infra/postgres/DatabaseCopyRows"
 import { migrationsTable } from "@beckon/infra/postgres/SqlMigrations"
 import { expect, layer } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { fillAll } from "./AllKinds.ts"
 import { countOf, ends, memory, notifications, target } from "./Ends.ts"
 
+/** A source of one's own. */
 const filled = Effect.tap(ends, ({ source }) => fillAll(source))
+
+/** A source that all may read: making one takes seconds. */
+class Shared extends Context.Service<Shared, SqlClient>()("@beckon/test/integration/migrate/Shared") {
+  static readonly layer = Layer.effect(Shared, Effect.tap(memory, fillAll))
+}
+const shared = Effect.all({ source: Shared, target: Effect.map(target, ({ sql }) => sql) })
 
 const different = (verification: DatabaseCopy.Verification) =>
   verification.tables.filter(({ same }) => !same).map(({ name }) => name)
@@ -33,10 +40,10 @@ const verifyInside = (source: SqlClient, target: SqlClient) =>
     return names
   })
 
-layer(Layer.empty, { excludeTestServices: true, timeout: "60 seconds" })("a copy of a database", (it) => {
+layer(Shared.layer, { excludeTestServices: true, timeout: "60 seconds" })("a copy of a database", (it) => {
   it.effect("knows every table that the migrations make", () =>
     Effect.gen(function* () {
-      const { tables } = yield* Effect.flatMap(memory, readCatalog)
+      const { tables } = yield* Effect.flatMap(Shared, readCatalog)
       const made = [...tables.keys()].filter((name) => name !== migrationsTable)
       expect(made.toSorted()).toEqual(copiedTables.toSorted())
     })
@@ -44,8 +51,9 @@ layer(Layer.empty, { excludeTestServices: true, timeout: "60 seconds" })("a copy
 
   it.effect("brings every kind of value of every table, in pages of any size", () =>
     Effect.gen(function* () {
-      const { source, target } = yield* filled
-      for (const table of copiedTables) expect({ table, rows: yield* countOf(source, table) }).not.toMatchObject({ rows: 0 })
+      const { source, target } = yield* shared
+      for (const table of copiedTables)
+        expect({ table, rows: yield* countOf(source, table) }).not.toMatchObject({ rows: 0 })
       const result = yield* DatabaseCopy.copy({ source, target, pageRows: 2 })
       expect(result.outcome).toBe("copied")
       for (const { copied, name, rows } of result.tables) {
@@ -56,14 +64,17 @@ layer(Layer.empty, { excludeTestServices: true, timeout: "60 seconds" })("a copy
         )
       }
       for (const pageRows of [1, 3, 1_000]) {
-        expect(yield* DatabaseCopy.verify({ source, target, pageRows })).toMatchObject({ same: true, sequencesBehind: [] })
+        expect(yield* DatabaseCopy.verify({ source, target, pageRows })).toMatchObject({
+          same: true,
+          sequencesBehind: []
+        })
       }
     })
   )
 
   it.effect("lets the numbers that the database gives out continue", () =>
     Effect.gen(function* () {
-      const { source, target } = yield* filled
+      const { source, target } = yield* shared
       yield* DatabaseCopy.copy({ source, target })
       const added = yield* target<{ readonly id: bigint }>`
         insert into event_outbox (topic, key, headers, value, created_at) values ('t', 'k', '{}', 'v', now()) returning id`
@@ -79,7 +90,7 @@ layer(Layer.empty, { excludeTestServices: true, timeout: "60 seconds" })("a copy
 
   it.effect("is seen to differ by one changed value, one missing row, one row too many", () =>
     Effect.gen(function* () {
-      const { source, target } = yield* filled
+      const { source, target } = yield* shared
       yield* DatabaseCopy.copy({ source, target })
       const changes: ReadonlyArray<readonly [table: string, change: string]> = [
         ["notifications", "update notifications set message = ' ' where id = 'n1'"],
@@ -109,7 +120,7 @@ layer(Layer.empty, { excludeTestServices: true, timeout: "60 seconds" })("a copy
 
   it.effect("is refused by a target that holds rows, unless these are to be replaced", () =>
     Effect.gen(function* () {
-      const { source, target } = yield* filled
+      const { source, target } = yield* shared
       yield* DatabaseCopy.copy({ source, target })
       const other = yield* memory
       yield* notifications(other, 30, 3)
@@ -184,7 +195,7 @@ layer(Layer.empty, { excludeTestServices: true, timeout: "60 seconds" })("a copy
 
   it.effect("refuses a target whose tables have other columns", () =>
     Effect.gen(function* () {
-      const { source } = yield* filled
+      const source = yield* Shared
       const { sql } = yield* target
       yield* DatabaseCopy.copy({ source, target: sql })
       yield* sql`alter table users alter column name type varchar(300)`

@@ -25,7 +25,14 @@ import {
   tablesOfSource
 } from "./DatabaseCopyCatalog.ts"
 import type { Catalog, CopyRefused, CopyTable } from "./DatabaseCopyCatalog.ts"
-import { advance, beginProgress, finishProgress, readProgress, settledProgress, sourceState } from "./DatabaseCopyProgress.ts"
+import {
+  advance,
+  beginProgress,
+  finishProgress,
+  readProgress,
+  settledProgress,
+  sourceState
+} from "./DatabaseCopyProgress.ts"
 import type { TableProgress } from "./DatabaseCopyProgress.ts"
 import {
   countRows,
@@ -141,8 +148,10 @@ const stateOf = (
 
 const sizeOf = (source: SqlClient, tables: ReadonlyArray<CopyTable>) =>
   Effect.map(
-    Effect.forEach(tables, ({ name }) =>
-      source<{ readonly bytes: number }>`
+    Effect.forEach(
+      tables,
+      ({ name }) =>
+        source<{ readonly bytes: number }>`
         select pg_total_relation_size(c.oid)::float8 as bytes from pg_class c
         where c.relname = ${name} and c.relkind = 'r' and c.relnamespace = current_schema()::regnamespace`
     ),
@@ -290,10 +299,7 @@ const verifyTable = Effect.fnUntraced(function* (options: CopyOptions, table: Co
     Effect.suspend(() => onProgress?.({ step: "verify", table: table.name, rows: (done += rows), of }) ?? Effect.void)
   yield* report(0)
   const [left, right] = yield* Effect.all(
-    [
-      fingerprint(source, table, pageRows, report),
-      fingerprint(target, table, pageRows, () => Effect.void)
-    ],
+    [fingerprint(source, table, pageRows, report), fingerprint(target, table, pageRows, () => Effect.void)],
     { concurrency: 2 }
   )
   const same = left.rows === right.rows && left.checksum === right.checksum

@@ -135,7 +135,10 @@ export const tablesOfSource = Effect.fnUntraced(function* (
   }
   const unknown = [...source.tables.keys()].filter((name) => !copiedTables.includes(name) && !ownTables.includes(name))
   if (unknown.length > 0) {
-    return yield* refuse("table-not-known", `The source has tables that a copy would leave behind: ${unknown.join(", ")}`)
+    return yield* refuse(
+      "table-not-known",
+      `The source has tables that a copy would leave behind: ${unknown.join(", ")}`
+    )
   }
   const tables: Array<CopyTable> = []
   for (const name of copiedTables) {

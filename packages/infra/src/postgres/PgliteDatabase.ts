@@ -117,7 +117,8 @@ const openDirectory = Effect.fnUntraced(function* (
 export const embeddedExists = (directory: string): Effect.Effect<boolean> =>
   Effect.sync(
     () =>
-      Fs.existsSync(Path.join(directory, clusterName, "PG_VERSION")) && !Fs.existsSync(Path.join(directory, creatingName))
+      Fs.existsSync(Path.join(directory, clusterName, "PG_VERSION")) &&
+      !Fs.existsSync(Path.join(directory, creatingName))
   )
 
 /**

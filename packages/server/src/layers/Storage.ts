@@ -6,6 +6,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import * as DatabaseClient from "@beckon/infra/postgres/DatabaseClient"
 import { migrations } from "@beckon/infra/postgres/Migrations"
 import type { DataDirectoryError, PgliteProgress } from "@beckon/infra/postgres/PgliteDatabase"
+import { refuseUnfinished } from "@beckon/infra/postgres/DatabaseCopyProgress"
 import * as PgliteMaintenance from "@beckon/infra/postgres/PgliteMaintenance"
 import type { DatabaseUrlInvalid } from "@beckon/infra/postgres/PostgresServer"
 import * as SqlDeadLetters from "@beckon/infra/postgres/SqlDeadLetters"
@@ -62,11 +63,11 @@ export const layerDatabase = Layer.unwrap(Effect.map(ServerConfig, databaseOf))
 export const migrate = runMigrations(migrations)
 
 const layerMigrated = Layer.effectDiscard(
-  Effect.flatMap(migrate, (applied) =>
-    applied.length === 0
-      ? Effect.void
-      : Console.error(`Migrated the database: ${applied.map(({ name }) => name).join(", ")}`)
-  )
+  Effect.gen(function* () {
+    const applied = yield* migrate
+    if (applied.length > 0) yield* Console.error(`Migrated the database: ${applied.map(({ name }) => name).join(", ")}`)
+    yield* refuseUnfinished
+  })
 )
 
 const layerStores = Layer.mergeAll(

@@ -3,7 +3,7 @@ import { TokenIssuer, TokenVerifier } from "@beckon/domain/ports/Tokens"
 import { TokenCipher } from "@beckon/infra/security/TokenCipher"
 import { NodeServices } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { ConfigProvider, Effect, FileSystem, Layer } from "effect"
+import { ConfigProvider, Duration, Effect, FileSystem, Layer } from "effect"
 import * as Secrets from "../../src/layers/Secrets.ts"
 import { ServerConfig } from "../../src/layers/ServerConfig.ts"
 
@@ -21,7 +21,7 @@ const made = Effect.gen(function* () {
     Effect.provide(Layer.provide(Secrets.layerCipher, here))
   )
   const token = yield* TokenIssuer.use((issuer) =>
-    issuer.issue({ sub: owner.userId, tenant: owner.tenantId, roles: ["user"] }, "1 hour")
+    issuer.issue({ sub: owner.userId, tenant: owner.tenantId, roles: ["user"] }, Duration.hours(1))
   ).pipe(Effect.provide(Layer.provide(Secrets.layerTokens, here)))
   const read = (name: string) => Effect.map(files.readFileString(`${folder}/${name}`), (text) => text.trim())
   const elsewhere = yield* files.makeTempDirectoryScoped()

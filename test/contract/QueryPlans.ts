@@ -1,0 +1,273 @@
+/**
+ * Every statement that the stores make finds its rows by an index: as planned for its parameters, and as the generic plan
+ * that a prepared statement keeps.
+ *
+ * **Gotchas**
+ *
+ * A small table is rightly read as a whole: only plans for tables of a real size tell something.
+ */
+import { DeadLetters } from "@beckon/domain/ports/DeadLetters"
+import { DeviceStore } from "@beckon/domain/ports/DeviceStore"
+import { EventOutbox } from "@beckon/domain/ports/EventOutbox"
+import { FriendshipStore } from "@beckon/domain/ports/FriendshipStore"
+import { NotificationStore } from "@beckon/domain/ports/NotificationStore"
+import { PreferenceStore } from "@beckon/domain/ports/PreferenceStore"
+import { UserDirectory } from "@beckon/domain/ports/UserDirectory"
+import { expect, layer } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import type { Layer } from "effect"
+import { SqlClient } from "effect/sql/SqlClient"
+import { CurrentTransformer } from "effect/sql/Statement"
+import { TenantId } from "@beckon/domain/Identifiers"
+import { FriendshipId } from "@beckon/domain/Friendship"
+import { hoursAfterNoon, noon, notification, notificationId, user } from "./Fixtures.ts"
+import type { layerPglite } from "./SqlStores.ts"
+
+export interface Size {
+  readonly notifications: number
+  readonly users: number
+  /** More notifications, of the one user whose mailbox is asked for. */
+  readonly ofOne: number
+  /** Of every other table, at least. */
+  readonly others: number
+}
+
+const tenantId = TenantId.make("planned")
+const keys = Array.from({ length: 500 }, (_, index) => ({ tenantId, userId: user(`user-${index * 7}`) }))
+const key = keys[3] ?? { tenantId, userId: user("user-21") }
+
+/** Half of the notifications are read. */
+const seed = Effect.fnUntraced(function* ({ notifications, ofOne, others, users }: Size) {
+  const sql = yield* SqlClient
+  yield* sql`truncate mailboxes, notifications`
+  yield* sql`
+    insert into mailboxes (tenant_id, user_id, epoch) select ${tenantId}, 'user-' || n, 'epoch' from generate_series(0, ${users - 1}) n`
+  yield* sql`
+    insert into notifications (tenant_id, user_id, seq, id, type, title, message, priority, push, dedupe_key, created_at, read_at, rev)
+    select ${tenantId}, 'user-' || n % ${users}, n / ${users} + 1, 'seeded-' || n, 'type-' || n % 3, 'Title', 'Message', 'medium',
+      'fallback', case when n % 2 = 0 then 'key-' || n end, '2026-03-01'::timestamptz + n * interval '1 second',
+      case when n % 2 = 0 then now() end, n % 2
+    from generate_series(0, ${notifications - 1}) n`
+  yield* sql`
+    insert into notifications (tenant_id, user_id, seq, id, type, title, message, priority, push, created_at, read_at)
+    select ${tenantId}, ${key.userId}, 10000 + n, 'of-one-' || n, 'type-' || n % 3, 'Title', 'Message', 'medium',
+      'fallback', '2026-03-01'::timestamptz + n * interval '1 second', case when n % 2 = 0 then now() end
+    from generate_series(1, ${ofOne}) n`
+  yield* sql`
+    insert into friendships (tenant_id, id, requester_id, recipient_id, status, created_at)
+    select ${tenantId}, 'friendship-' || n, 'user-' || n % ${users}, 'friend-' || n, 'PENDING', now() from generate_series(1, ${others}) n`
+  yield* sql`
+    insert into event_outbox (topic, key, headers, value, created_at)
+    select 'topic', 'key', '{}', '{}', now() from generate_series(1, ${others}) n`
+  yield* sql`
+    insert into devices (tenant_id, user_id, platform, token_hash, token_sealed, key_id, registered_at)
+    select ${tenantId}, 'user-' || n % ${users}, 'ios', sha256(n::text::bytea), ''::bytea, 'other', now() from generate_series(1, ${others}) n`
+  yield* sql`
+    insert into preferences select ${tenantId}, 'user-' || n, '{}', now() from generate_series(1, ${others}) n`
+  yield* sql`
+    insert into users select ${tenantId}, 'user-' || n, 'Name', null, null, now() from generate_series(1, ${others}) n`
+  yield* sql`
+    insert into dead_letters (topic, letter, created_at)
+    select 'topic', '{"topic":"topic","key":"","headers":{},"value":"","reason":""}', now() from generate_series(1, ${others}) n`
+  yield* sql`analyze`
+})
+
+/** Calls everything that every store can do. */
+const useNotifications = Effect.gen(function* () {
+  const store = yield* NotificationStore
+  const ids = Array.from({ length: 500 }, (_, index) => notificationId(`seeded-${index}`))
+  yield* store.load(keys)
+  yield* store.load([{ tenantId, userId: user("new") }])
+  yield* store.append(keys.map((each) => notification(each, 1_000, { dedupeKey: "new" })))
+  yield* store.findDuplicates(
+    keys.map((each) => ({ ...each, dedupeKey: "key-42" })),
+    noon
+  )
+  yield* store.after(key, 3, 9, 100)
+  yield* store.changedAfter(key, 0, 9, 100)
+  yield* store.recentUnread(key, noon, 50)
+  yield* store.unreadCount(key)
+  yield* store.get(key, notificationId("seeded-21"))
+  yield* store.list(key, { status: "all", limit: 20 })
+  yield* store.list(key, { status: "unread", limit: 20, beforeSeq: 9 })
+  yield* store.list(key, {
+    status: "read",
+    types: ["type-1"],
+    priority: "medium",
+    since: noon,
+    until: hoursAfterNoon(9),
+    beforeSeq: 9,
+    limit: 20
+  })
+  yield* store.setRead(key, ids, true, noon)
+  yield* store.setRead(key, ids, false, noon)
+  yield* store.setAllRead(key, 5, noon)
+  yield* store.remove(key, ids, noon)
+  yield* store.saveAcknowledged(keys.map((each) => ({ ...each, seq: 5 })))
+})
+
+const useOthers = Effect.gen(function* () {
+  const friendships = yield* FriendshipStore
+  const outbox = yield* EventOutbox
+  const devices = yield* DeviceStore
+  const preferences = yield* PreferenceStore
+  const directory = yield* UserDirectory
+  const letters = yield* DeadLetters
+  const id = FriendshipId.make("new")
+  const [requesterId, recipientId] = [user("user-1"), user("user-2")]
+  const friendship = {
+    tenantId,
+    id,
+    requesterId,
+    recipientId,
+    status: "PENDING",
+    createdAt: noon,
+    respondedAt: null
+  } as const
+  const event = { topic: "topic", key: "key", headers: {}, value: "{}" }
+  yield* friendships.insert(friendship, [event])
+  yield* friendships.update({ ...friendship, status: "ACCEPTED", respondedAt: noon }, [event])
+  yield* friendships.get(tenantId, id)
+  yield* friendships.between(tenantId, requesterId, recipientId)
+  yield* friendships.list(tenantId, { userId: requesterId, limit: 20 })
+  yield* friendships.list(tenantId, { userId: requesterId, status: "PENDING", before: id, limit: 20 })
+  yield* outbox.remove((yield* outbox.peek(100)).map((entry) => entry.id))
+  const owner = { tenantId, userId: user("owner") }
+  yield* devices.register(owner, { platform: "ios", token: "token" })
+  yield* devices.list(owner)
+  yield* devices.unregister(owner, "token")
+  yield* preferences.set(key, { channels: {}, mutedTypes: [] })
+  yield* preferences.get(key)
+  yield* directory.remember(tenantId, { userId: key.userId, name: null, email: null, image: null })
+  yield* directory.lookup(
+    tenantId,
+    keys.map(({ userId }) => userId)
+  )
+  yield* letters.add(event, "reason")
+  yield* letters.list(20)
+})
+
+type Compiled = readonly [text: string, parameters: ReadonlyArray<unknown>]
+
+/** The statements that `use` runs, each text once. */
+const record = Effect.fnUntraced(function* <E, R>(use: Effect.Effect<void, E, R>) {
+  const statements = new Map<string, Compiled>()
+  yield* use.pipe(
+    Effect.provideService(CurrentTransformer, (statement) =>
+      Effect.sync(() => {
+        const [text, parameters] = statement.compile()
+        statements.set(text, [text, parameters])
+        return statement
+      })
+    )
+  )
+  return [...statements.values()]
+})
+
+interface PlanNode {
+  readonly "Node Type": string
+  readonly "Relation Name"?: string
+  readonly "Index Name"?: string
+  readonly Plans?: ReadonlyArray<PlanNode>
+}
+const PlanNode: Schema.Codec<PlanNode> = Schema.Struct({
+  "Node Type": Schema.String,
+  "Relation Name": Schema.optionalKey(Schema.String),
+  "Index Name": Schema.optionalKey(Schema.String),
+  Plans: Schema.optionalKey(Schema.Array(Schema.suspend(() => PlanNode)))
+})
+const decodePlan = Schema.decodeUnknownEffect(Schema.Tuple([Schema.Struct({ Plan: PlanNode })]))
+
+const nodesOf = (node: PlanNode): ReadonlyArray<PlanNode> => [node, ...(node.Plans ?? []).flatMap(nodesOf)]
+
+const planOf = Effect.fnUntraced(function* (rows: ReadonlyArray<object>) {
+  const [{ Plan }] = yield* decodePlan(Object.values(rows[0] ?? {})[0])
+  return nodesOf(Plan)
+})
+
+const customPlan = Effect.fnUntraced(function* ([text, parameters]: Compiled) {
+  const sql = yield* SqlClient
+  return yield* planOf(yield* sql.unsafe(`explain (format json) ${text}`, parameters).unprepared)
+})
+
+const genericPlan = Effect.fnUntraced(function* ([text, parameters]: Compiled) {
+  const sql = yield* SqlClient
+  const nulls = parameters.map(() => "null").join(", ")
+  return yield* sql.withTransaction(
+    Effect.gen(function* () {
+      yield* sql`set local plan_cache_mode = force_generic_plan`
+      yield* sql.unsafe(`prepare planned as ${text}`).unprepared
+      const rows = yield* sql.unsafe(`explain (format json) execute planned${nulls === "" ? "" : `(${nulls})`}`)
+        .unprepared
+      yield* sql`deallocate planned`.unprepared
+      return yield* planOf(rows)
+    })
+  )
+})
+
+const scans = (nodes: ReadonlyArray<PlanNode>) =>
+  nodes.filter((node) => node["Node Type"] === "Seq Scan").map((node) => node["Relation Name"])
+
+/** The tests, on a database whose notifications are `size.notifications`; seeding them may take `milliseconds`. */
+export const queryPlans = <E>(
+  name: string,
+  stores: Layer.Layer<Layer.Success<typeof layerPglite>, E>,
+  size: Size,
+  milliseconds: number
+): void =>
+  layer(stores, { timeout: "60 seconds" })(`query plans, ${name}`, (it) => {
+    it.effect(
+      "no statement of any store reads a whole table, with or without statistics",
+      () =>
+        Effect.gen(function* () {
+          const whenEmpty = yield* record(useNotifications)
+          for (const statement of whenEmpty) {
+            expect({ statement: statement[0], scans: scans(yield* genericPlan(statement)) }).toMatchObject({
+              scans: []
+            })
+          }
+          yield* seed(size)
+          const { rows } = (yield* (yield* SqlClient)<{ readonly rows: number }>`
+          select count(*)::int as rows from notifications`)[0] ?? { rows: 0 }
+          expect(rows).toBe(size.notifications + size.ofOne)
+          const statements = [...(yield* record(useNotifications)), ...(yield* record(useOthers))]
+          // One for each method and each form of it: a statement that no call reaches would go unplanned.
+          expect(statements).toHaveLength(35)
+          for (const statement of statements) {
+            for (const nodes of [yield* customPlan(statement), yield* genericPlan(statement)]) {
+              expect({ statement: statement[0], scans: scans(nodes) }).toMatchObject({ scans: [] })
+            }
+          }
+          // The reader of plans itself: it sees a scan where there is one.
+          expect(scans(yield* customPlan(["select * from notifications where title = $1", ["Title"]]))).toEqual([
+            "notifications"
+          ])
+        }),
+      milliseconds
+    )
+
+    it.effect("the frequent queries use the index that was made for them", () =>
+      Effect.gen(function* () {
+        const store = yield* NotificationStore
+        const indexOf = <A, E>(effect: Effect.Effect<A, E>) =>
+          Effect.gen(function* () {
+            const [statement] = yield* record(Effect.asVoid(effect))
+            if (statement === undefined) return []
+            const nodes = yield* genericPlan(statement)
+            return nodes.flatMap((node) => (node["Index Name"] === undefined ? [] : [node["Index Name"]]))
+          })
+        expect(yield* indexOf(store.unreadCount(key))).toEqual(["notifications_unread"])
+        expect(yield* indexOf(store.recentUnread(key, noon, 50))).toEqual(["notifications_unread"])
+        expect(yield* indexOf(store.after(key, 0, 9, 9))).toEqual(["notifications_pkey"])
+        expect(yield* indexOf(store.changedAfter(key, 0, 9, 9))).toEqual(["notifications_changed"])
+        expect(yield* indexOf(store.findDuplicates([{ ...key, dedupeKey: "key-1" }], noon))).toEqual([
+          "notifications_dedupe"
+        ])
+        expect((yield* indexOf(store.load([key]))).toSorted()).toEqual([
+          "mailboxes_pkey",
+          "notifications_pkey",
+          "notifications_unread"
+        ])
+      })
+    )
+  })
