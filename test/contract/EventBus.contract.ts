@@ -2,7 +2,7 @@ import { EventBus } from "@beckon/domain/ports/EventBus"
 import type { EventRecord } from "@beckon/domain/ports/EventBus"
 import { expect } from "@effect/vitest"
 import type { Vitest } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Queue, Scope } from "effect"
+import { Data, Deferred, Effect, Exit, Fiber, Queue, Scope } from "effect"
 
 let topics = 0
 const freshTopic = () => `topic-${++topics}`
@@ -17,7 +17,7 @@ const record = (topic: string, value: string, key = "key"): EventRecord => ({
 const sent = ({ headers, key, topic, value }: EventRecord): EventRecord => ({ topic, key, headers, value })
 const byValue = (one: EventRecord, other: EventRecord) => (one.value < other.value ? -1 : 1)
 
-class Refused extends Error {}
+class Refused extends Data.TaggedError("Refused")<{}> {}
 
 /** What every bus does; a handler's records may come in one batch or in several. */
 export const eventBusContract = (it: Vitest.MethodsNonLive<EventBus>) => {

@@ -78,7 +78,10 @@ export interface Inbox extends AsyncIterable<Notification>, AsyncDisposable {
 }
 
 const tryPromise = <A>(run: () => A | Promise<A>) =>
-  Effect.tryPromise({ try: () => Promise.resolve().then(run), catch: (cause) => cause })
+  Effect.mapError(
+    Effect.tryPromise(() => Promise.resolve().then(run)),
+    ({ cause }) => cause
+  )
 
 const toOptions = ({ storage, token, ...options }: ConnectOptions): InboxOptions => ({
   ...options,
@@ -110,8 +113,9 @@ export const connect = (options: ConnectOptions): Inbox => {
     Effect.forEach(
       [...to],
       (listener) =>
-        Effect.try({ try: () => listener(...args), catch: (cause) => cause }).pipe(
-          Effect.catch((cause) => Effect.logError("A listener of the inbox threw.", cause))
+        Effect.catchDefect(
+          Effect.sync(() => listener(...args)),
+          (cause) => Effect.logError("A listener of the inbox threw.", cause)
         ),
       { discard: true }
     )

@@ -1,10 +1,10 @@
 import type { EventRecord } from "@beckon/domain/ports/EventBus"
 import { expect, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Queue } from "effect"
+import { Data, Deferred, Effect, Fiber, Queue } from "effect"
 import { sharedKafka } from "../../support/services/Services.ts"
 import { makeJournal, recordOf, recordsOf, startNode } from "./KafkaNodes.ts"
 
-class Refused extends Error {}
+class Refused extends Data.TaggedError("Refused")<{}> {}
 
 const topic = "events"
 const shared = Effect.map(sharedKafka, ({ brokers, prefix }) => ({ brokers, topicPrefix: prefix }))
@@ -155,7 +155,7 @@ it.live("a partition that is slow and one that fails hold up no other", () =>
           if (stuck.get(partition) === "slow") yield* Deferred.await(mayGoOn)
           if (stuck.get(partition) === "failing") {
             refused++
-            return yield* Effect.fail(new Refused())
+            return yield* new Refused()
           }
         }
         journal.add(records)

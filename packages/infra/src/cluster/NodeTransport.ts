@@ -12,7 +12,7 @@
  */
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
-import { Duration, Effect, Layer } from "effect"
+import { Duration, Effect, Layer, Schedule } from "effect"
 import type { RunnerAddress } from "effect/cluster/RunnerAddress"
 import * as Runners from "effect/cluster/Runners"
 import { RpcClient, RpcSerialization } from "effect/rpc"
@@ -25,6 +25,12 @@ const openTimeout = Duration.seconds(1)
 /** A peer that is silent for longer than both together is dead. */
 const pingInterval = Duration.seconds(1)
 const pingTimeout = Duration.seconds(2)
+
+/**
+ * How often a lost connection is tried again. The stock policy grows to 5 s and never shrinks, also not after months without
+ * a failure: nodes would find each other seconds after the network has healed.
+ */
+const retryPolicy = Schedule.spaced("250 millis").pipe(Schedule.jittered)
 
 type Written = (error?: Error | null) => void
 
@@ -56,7 +62,7 @@ const openSocket = ({ host, port }: RunnerAddress) =>
 /** A client protocol to one node; it connects again by itself, and calls fail while it cannot. */
 export const makeClientProtocol = Effect.fnUntraced(function* (address: RunnerAddress) {
   const socket = yield* NodeSocket.fromDuplex(openSocket(address), { openTimeout })
-  return yield* RpcClient.makeProtocolSocket({ pingInterval, pingTimeout }).pipe(
+  return yield* RpcClient.makeProtocolSocket({ pingInterval, pingTimeout, retryPolicy }).pipe(
     Effect.provideService(Socket.Socket, socket)
   )
 })

@@ -60,20 +60,17 @@ type Happening =
 const fetchWait = 250
 
 const commitAll = (topic: string, assignment: Assignment) =>
-  Effect.tryPromise({
-    try: async () => {
-      const { batch, handled } = assignment
-      if (batch === undefined || handled.size === 0) return
-      // Against its types, kafkajs gives the numbers of partitions as text here.
-      const fetched = new Set(
-        batch.uncommittedOffsets().topics.flatMap(({ partitions }) => partitions.map(({ partition }) => `${partition}`))
-      )
-      const offsets = Array.from(handled, ([partition, offset]) => ({ partition, offset }))
-      const mine = offsets.filter(({ partition }) => fetched.has(`${partition}`))
-      if (mine.length > 0) await batch.commitOffsetsIfNecessary({ topics: [{ topic, partitions: mine }] })
-      for (const { offset, partition } of offsets) if (handled.get(partition) === offset) handled.delete(partition)
-    },
-    catch: (cause) => cause
+  Effect.tryPromise(async () => {
+    const { batch, handled } = assignment
+    if (batch === undefined || handled.size === 0) return
+    // Against its types, kafkajs gives the numbers of partitions as text here.
+    const fetched = new Set(
+      batch.uncommittedOffsets().topics.flatMap(({ partitions }) => partitions.map(({ partition }) => `${partition}`))
+    )
+    const offsets = Array.from(handled, ([partition, offset]) => ({ partition, offset }))
+    const mine = offsets.filter(({ partition }) => fetched.has(`${partition}`))
+    if (mine.length > 0) await batch.commitOffsetsIfNecessary({ topics: [{ topic, partitions: mine }] })
+    for (const { offset, partition } of offsets) if (handled.get(partition) === offset) handled.delete(partition)
   })
 
 const commitLoop = (topic: string, assignment: Assignment) =>
@@ -149,19 +146,14 @@ export const member = Effect.fnUntraced(function* <E, R>(
   let joining: Promise<void> = Promise.resolve()
 
   const join = (consumer: Consumer) =>
-    Effect.tryPromise({
-      try: () => {
-        joining = consumer
-          .connect()
-          .then(leaveAsLast)
-          .then(() => consumer.subscribe({ topic: fullTopic, fromBeginning: true }))
-          .then(() =>
-            leaving ? undefined : consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch })
-          )
-        return joining
-      },
-      catch: (cause) => cause
-    }).pipe(Effect.catch((cause) => Queue.offer(happenings, { _tag: "Stopped", cause })))
+    Effect.tryPromise(() => {
+      joining = consumer
+        .connect()
+        .then(leaveAsLast)
+        .then(() => consumer.subscribe({ topic: fullTopic, fromBeginning: true }))
+        .then(() => (leaving ? undefined : consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch })))
+      return joining
+    }).pipe(Effect.catch(({ cause }) => Queue.offer(happenings, { _tag: "Stopped", cause })))
 
   /** kafkajs forgets a member that is still joining when it is told to disconnect: it would join, and never leave. */
   const disconnect = (consumer: Consumer) => {

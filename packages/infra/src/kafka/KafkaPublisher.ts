@@ -84,10 +84,9 @@ export const make: Effect.Effect<KafkaPublisher, never, KafkaClient | KafkaTopic
         messages
       }))
       let sending: Promise<unknown> = Promise.resolve()
-      yield* Effect.tryPromise({
-        try: () => (sending = connected().then((ready) => ready.sendBatch({ acks: -1, topicMessages }))),
-        catch: (cause) => cause
-      }).pipe(Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => discard(sending)))))
+      yield* Effect.tryPromise(
+        () => (sending = connected().then((ready) => ready.sendBatch({ acks: -1, topicMessages })))
+      ).pipe(Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => discard(sending)))))
     })
 
     const unavailable = (topic: string) => (cause: unknown) => new BusUnavailable({ topic, cause })

@@ -48,8 +48,7 @@ const make = Effect.fnUntraced(function* (timeToLive: Duration.Input) {
         }
       }),
     isOnline: (keys) => Effect.sync(() => keys.map((key) => sessionsOf(Keys.toString(key)).length > 0)),
-    sessionsOf: (key) =>
-      Effect.sync(() => sessionsOf(Keys.toString(key)).toSorted((one, other) => one.at - other.at))
+    sessionsOf: (key) => Effect.sync(() => sessionsOf(Keys.toString(key)).toSorted((one, other) => one.at - other.at))
   })
 })
 

@@ -26,7 +26,7 @@ const callOn =
   <A = unknown>(command: string, ...args: ReadonlyArray<string>): Effect.Effect<A, Redis.RedisError> =>
     Effect.tryPromise({
       // The caller says what the reply is, as in every implementation of this service.
-      try: () => Promise.resolve(connection.call(command.toLowerCase(), ...args) as Promise<A>),
+      try: () => Promise.resolve(connection.call(command.toUpperCase(), ...args) as Promise<A>),
       catch: (cause) => errorOf(unavailable(command, cause))
     })
 
@@ -46,8 +46,11 @@ const make = Effect.gen(function* () {
     subscribe: Effect.fnUntraced(function* (channel, onMessage) {
       const connection = yield* client.connect()
       connection.on("message", (from: string, message: string) => onMessage({ channel: from, message }))
-      yield* callOn(connection)("SUBSCRIBE", channel)
-      return Effect.never
+      yield* Effect.tryPromise({
+        try: () => connection.subscribe(channel),
+        catch: (cause) => errorOf(unavailable("SUBSCRIBE", cause))
+      })
+      return yield* Effect.succeed(Effect.never)
     }),
 
     connect: Effect.gen(function* () {

@@ -64,13 +64,20 @@ export const unavailable = (command: string, cause: unknown): RedisUnavailable =
 /** What a connection says about itself. */
 type Turn = { readonly to: "up" } | { readonly to: "down"; readonly reason: string }
 
+/** A cluster's client decides itself when to connect to a node again. */
+const withoutRetries = (options: ConnectionOptions["options"]) => {
+  const rest = { ...options }
+  delete rest.retryStrategy
+  return rest
+}
+
 /** Opens nothing yet: ioredis connects at the first command. */
 const open = ({ nodes, options }: ConnectionOptions): RedisConnection =>
   nodes === undefined
     ? new Redis(options)
     : new Cluster(
         nodes.map(({ host, port }) => ({ host, port })),
-        clusterOptions(options)
+        clusterOptions(withoutRetries(options))
       )
 
 /** For commands that wait on purpose. */
@@ -120,7 +127,7 @@ export class RedisClient extends Context.Service<
 }
 
 /** Logs when a connection comes and goes, each once; without a listener ioredis writes errors to the console. */
-const watch = Effect.fnUntraced(function* (connection: RedisConnection) {
+const watch = Effect.fnUntraced(function* (connection: RedisConnection, troubles: WeakMap<RedisConnection, Error>) {
   const turns = yield* Queue.sliding<Turn>(16)
   let failing = false
   const turn = (next: Turn) => {
@@ -128,8 +135,14 @@ const watch = Effect.fnUntraced(function* (connection: RedisConnection) {
     failing = !failing
     Queue.offerUnsafe(turns, next)
   }
-  connection.on("ready", () => turn({ to: "up" }))
-  connection.on("error", (error: Error) => turn({ to: "down", reason: error.message }))
+  connection.on("ready", () => {
+    troubles.delete(connection)
+    turn({ to: "up" })
+  })
+  connection.on("error", (error: Error) => {
+    troubles.set(connection, error)
+    turn({ to: "down", reason: error.message })
+  })
   yield* Queue.take(turns).pipe(
     Effect.flatMap((next) =>
       next.to === "up"
@@ -144,22 +157,28 @@ const watch = Effect.fnUntraced(function* (connection: RedisConnection) {
 const make = Effect.fnUntraced(function* (settings: RedisSettings) {
   const { prefix } = settings
   const options = yield* connectionOptions(settings)
+  const troubles = new WeakMap<RedisConnection, Error>()
   const connect = ({ blocks } = { blocks: false }) =>
     Effect.acquireRelease(
       Effect.sync(() => open(blocks ? patient(options) : options)),
       (connection) => Effect.sync(() => connection.disconnect())
-    ).pipe(Effect.tap(watch))
+    ).pipe(Effect.tap((connection) => watch(connection, troubles)))
   const client = yield* connect()
   const within = options.options.commandTimeout ?? 0
 
   const call = (connection: RedisConnection, name: string, args: ReadonlyArray<string | number>) =>
     Effect.tryPromise({
       try: () => {
-        // ioredis knows commands, and so the keys by which a cluster routes them, in small letters.
-        const reply = Promise.resolve(connection.call(name.toLowerCase(), ...args))
+        // In capitals: replies of commands that ioredis knows in small letters are made into objects.
+        const reply = Promise.resolve(connection.call(name.toUpperCase(), ...args))
         return connection instanceof Cluster ? inTime(reply, within) : reply
       },
-      catch: (cause) => unavailable(name, cause)
+      catch: (cause) => {
+        const error = unavailable(name, cause)
+        const trouble = troubles.get(connection)
+        // That a command was given up says less than why there is no connection.
+        return error.code === "CLOSED" && trouble !== undefined ? unavailable(name, trouble) : error
+      }
     })
   const send = (command: string, ...args: ReadonlyArray<string | number>) => call(client, command, args)
 

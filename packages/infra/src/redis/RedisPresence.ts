@@ -38,10 +38,7 @@ return answer`
 )
 
 /** KEYS gateways; ARGV time to live. Gives the gateways that live. */
-const living = luaScript(
-  "living",
-  `${time}return redis.call("ZRANGEBYSCORE", KEYS[1], "(" .. (now - ARGV[1]), "+inf")`
-)
+const living = luaScript("living", `${time}return redis.call("ZRANGEBYSCORE", KEYS[1], "(" .. (now - ARGV[1]), "+inf")`)
 
 const separator = "\u0000"
 const texts = decodeReply("presence", Schema.Array(Schema.String))
@@ -61,9 +58,10 @@ const make = Effect.fnUntraced(function* (options: { readonly timeToLive: Durati
   const heldKey = (gatewayId: string) => redis.spreadKey(room, "gateway", gatewayId)
   const fieldOf = (gatewayId: string, sessionId: string) => gatewayId + separator + sessionId
 
-  const alive = redis
-    .evaluate(living, [gateways], [timeToLive])
-    .pipe(Effect.flatMap(texts), Effect.map((ids): ReadonlySet<string> => new Set(ids)))
+  const alive = redis.evaluate(living, [gateways], [timeToLive]).pipe(
+    Effect.flatMap(texts),
+    Effect.map((ids): ReadonlySet<string> => new Set(ids))
+  )
   const gatewayOf = (field: string) => field.slice(0, field.indexOf(separator))
 
   const forget = Effect.fnUntraced(function* (gatewayId: string) {
@@ -85,10 +83,9 @@ const make = Effect.fnUntraced(function* (options: { readonly timeToLive: Durati
   })
 
   const sessionsOf = Effect.fnUntraced(function* (key: MailboxKey) {
-    const [flat, ids] = yield* Effect.all(
-      [Effect.flatMap(redis.send("HGETALL", userKey(key)), texts), alive],
-      { concurrency: "unbounded" }
-    )
+    const [flat, ids] = yield* Effect.all([Effect.flatMap(redis.send("HGETALL", userKey(key)), texts), alive], {
+      concurrency: "unbounded"
+    })
     const sessions: Array<PresentSession> = []
     for (let index = 0; index + 1 < flat.length; index += 2) {
       const [gatewayId, sessionId] = (flat[index] ?? "").split(separator)
@@ -147,7 +144,5 @@ const make = Effect.fnUntraced(function* (options: { readonly timeToLive: Durati
 })
 
 /** Presence in Redis. */
-export const layer = (options?: {
-  readonly timeToLive?: Duration.Input
-}): Layer.Layer<Presence, never, RedisClient> =>
+export const layer = (options?: { readonly timeToLive?: Duration.Input }): Layer.Layer<Presence, never, RedisClient> =>
   Layer.effect(Presence, make({ timeToLive: options?.timeToLive ?? presenceTimeToLive }))

@@ -167,9 +167,10 @@ export const connectionOptions = Effect.fnUntraced(function* (
 /** The options of a Redis Cluster, whose nodes take those of a connection. */
 export const clusterOptions = ({
   lazyConnect,
-  retryStrategy: _,
   ...options
-}: Options): Omit<ClusterOptions, "redisOptions"> & { readonly redisOptions: ClusterNodeOptions } => ({
+}: Omit<Options, "retryStrategy">): Omit<ClusterOptions, "redisOptions"> & {
+  readonly redisOptions: ClusterNodeOptions
+} => ({
   redisOptions: options,
   lazyConnect,
   // Messages of a topic travel within the shard that owns its channel (Redis 7), not to every node.

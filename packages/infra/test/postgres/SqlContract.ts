@@ -1,13 +1,13 @@
 import { PgClient } from "@effect/sql-pg/PgClient"
 import { expect, layer } from "@effect/vitest"
-import { Array as Arr, Deferred, Effect, Exit, Fiber, Queue, Stream } from "effect"
+import { Array as Arr, Data, Deferred, Effect, Exit, Fiber, Queue, Stream } from "effect"
 import type { Layer } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { DatabaseInfo } from "../../src/postgres/DatabaseInfo.ts"
 import type { DatabaseServices } from "../../src/postgres/DatabaseClient.ts"
 import { runMigrations } from "../../src/postgres/SqlMigrations.ts"
 
-class Refused extends Error {}
+class Refused extends Data.TaggedError("Refused")<{}> {}
 
 const reasonOf = <A>(effect: Effect.Effect<A, SqlError>) => Effect.map(Effect.flip(effect), (error) => error.reason)
 

@@ -9,21 +9,21 @@ import { TenantId } from "@beckon/domain/Identifiers"
 import { NotFound } from "@beckon/domain/Problem"
 import { TokenIssuer } from "@beckon/domain/ports/Tokens"
 import { DatabaseInfo } from "@beckon/infra/postgres/DatabaseInfo"
-
-/** How long a readiness probe waits for the database. */
-const probeTimeout = Duration.seconds(2)
+import { probeTimeout, Readiness } from "./Readiness.ts"
 
 const health = HttpApiBuilder.group(
   BeckonApi,
   "health",
   Effect.fn(function* (handlers) {
     const info = yield* DatabaseInfo
+    const readiness = yield* Readiness
     const probe = Effect.all([info.latencyMs, info.tableCount]).pipe(Effect.timeout(probeTimeout), Effect.option)
     return handlers.handleAll({
       live: () => Effect.succeed({ status: "live" as const }),
       ready: () =>
         Effect.gen(function* () {
-          const probed = yield* probe
+          const [probed, others] = yield* Effect.all([probe, readiness.reasons], { concurrency: "unbounded" })
+          const reasons = Option.isSome(probed) ? others : ["The database does not answer", ...others]
           const database = {
             kind: info.kind,
             host: info.host,
@@ -34,9 +34,9 @@ const health = HttpApiBuilder.group(
             latencyMs: Option.getOrNull(Option.map(probed, ([latency]) => Math.round(latency * 1000) / 1000)),
             tableCount: Option.getOrNull(Option.map(probed, ([, tables]) => tables))
           }
-          return Option.isSome(probed)
+          return reasons.length === 0
             ? { status: "ready" as const, database }
-            : { status: "not_ready" as const, reasons: ["The database does not answer"], database }
+            : { status: "not_ready" as const, reasons, database }
         })
     })
   })

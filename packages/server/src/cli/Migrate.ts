@@ -1,7 +1,7 @@
 /**
  * `beckon migrate`: brings the configured database to this version's schema; `serve` does the same at its start.
  */
-import { Console, Effect } from "effect"
+import { Console, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
 import * as Storage from "../layers/Storage.ts"
 import * as MigrateCopy from "./MigrateCopy.ts"
@@ -20,7 +20,7 @@ export const command = Command.make(
           ? "Nothing to do: the database has this version's schema"
           : applied.map(({ id, name }) => `Applied ${id} ${name}`).join("\n")
       )
-    }).pipe(Effect.provide(Storage.layerDatabase), Effect.provide(Settings.layer({ dataDir })), interruptible)
+    }).pipe(Effect.provide(Layer.provideMerge(Storage.layerDatabase, Settings.layer({ dataDir }))), interruptible)
 ).pipe(
   Command.withDescription(
     "Apply the migrations that the database has not seen, all or none: DATABASE_URL, or the embedded one while no server runs on it. Exit codes: 0 up to date, 1 failed, 2 invalid flags or settings."

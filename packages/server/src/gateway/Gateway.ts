@@ -34,6 +34,7 @@ import { UwsServer } from "@beckon/infra/uws/UwsServer"
 import { UpgradeRefused } from "@beckon/infra/uws/UwsWebSocket"
 import type { UwsSocket } from "@beckon/infra/uws/UwsWebSocket"
 import type { FromClientEncoded, FromServerEncoded, RequestEncoded } from "effect/rpc/RpcMessage"
+import { Readiness } from "../api/Readiness.ts"
 import { Mailboxes } from "../mailbox/Mailboxes.ts"
 import * as Acknowledgements from "./Acknowledgements.ts"
 import * as ClientMessage from "./ClientMessage.ts"
@@ -92,6 +93,10 @@ export class Gateway extends Context.Service<
       const rememberProfile = Profiles.make(directory)
       const subscriber = Subscriber.make(sessions.gatewayId, mailboxes, settings, sessions.attachments)
       let draining = false
+      yield* (yield* Readiness).add(
+        "This node is going away",
+        Effect.suspend(() => (draining ? Effect.fail("draining") : Effect.void))
+      )
       let handleCall: CallHandler = () => Effect.void
 
       const respond = (session: Session.Session, response: FromServerEncoded) =>

@@ -33,6 +33,12 @@ export interface Attachments {
   readonly ownedBy: (subscription: Session.Subscription, node: string) => void
 }
 
+/** The partition has a new node soon; the waits stay short, so that the session is attached soon after that. */
+const attachAgain = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("1 second")]).pipe(
+  Schedule.jittered,
+  Schedule.upTo({ duration: "30 seconds" })
+)
+
 export const make = (
   gatewayId: GatewayId,
   mailboxes: Mailboxes["Service"],
@@ -127,9 +133,7 @@ export const make = (
       Effect.suspend(() =>
         catchUp(session, subscription, subscription.begun && subscription.position !== undefined)
       ).pipe(
-        Effect.retry(
-          Schedule.exponential("100 millis").pipe(Schedule.jittered, Schedule.upTo({ duration: "30 seconds" }))
-        ),
+        Effect.retry(attachAgain),
         Effect.catch(() => Effect.sync(() => Session.close(session, CloseReason.mailboxMoved)))
       )
   }

@@ -7,6 +7,7 @@ import { HttpApiBuilder, HttpApiMiddleware, HttpApiScalar } from "effect/http-ap
 import { BeckonApi } from "@beckon/domain/api/BeckonApi"
 import * as MemoryPresence from "@beckon/infra/memory/MemoryPresence"
 import * as RedisPresence from "@beckon/infra/redis/RedisPresence"
+import { RedisClient } from "@beckon/infra/redis/RedisClient"
 import * as RedisRunnerStorage from "@beckon/infra/redis/RedisRunnerStorage"
 import * as UwsHttpServer from "@beckon/infra/uws/UwsHttpServer"
 import { UwsServer } from "@beckon/infra/uws/UwsServer"
@@ -15,6 +16,7 @@ import * as AuthorizationLive from "../api/AuthorizationLive.ts"
 import * as FriendshipHandlers from "../api/FriendshipHandlers.ts"
 import * as MeHandlers from "../api/MeHandlers.ts"
 import * as Pages from "../api/Pages.ts"
+import { Readiness } from "../api/Readiness.ts"
 import * as SenderHandlers from "../api/SenderHandlers.ts"
 import * as SystemHandlers from "../api/SystemHandlers.ts"
 import { Friendships } from "../friendship/Friendships.ts"
@@ -69,6 +71,12 @@ const layerAlone = layerHost.pipe(
   Layer.merge(MemoryPresence.layer())
 )
 
+/** Without Redis a node cannot keep its partitions. */
+const layerRedisCheck = Readiness.layerCheck(
+  "Redis does not answer",
+  Effect.map(RedisClient, ({ ping }) => ping)
+)
+
 /** The mailboxes of this node's partitions, the way to the others, and the frames between nodes. */
 const layerAmongOthers = (self: string) =>
   Layer.merge(layerHost, Links.layer(self)).pipe(
@@ -76,7 +84,7 @@ const layerAmongOthers = (self: string) =>
     Layer.provide(RemoteOutlet.layer),
     Layer.provide(Outboxes.layer),
     Layer.provide(RedisRunnerStorage.layer.pipe(Layer.provide(Cluster.layerConfig))),
-    Layer.merge(RedisPresence.layer()),
+    Layer.merge([RedisPresence.layer(), layerRedisCheck]),
     Layer.provide(RedisLayer.layer)
   )
 
@@ -136,6 +144,7 @@ export const layer = Layer.mergeAll(
   Layer.provide(PresenceKeeper.layer),
   Layer.provideMerge(layerServices),
   Layer.provideMerge(layerMailboxes),
+  Layer.provide(Readiness.layer),
   Layer.provideMerge(layerUws),
   Layer.provideMerge(Secrets.layerTokens),
   Layer.provide(layerDevTokens),

@@ -1,6 +1,6 @@
 import { NodeServices } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Config, ConfigProvider, Effect, Exit, FileSystem, Schema } from "effect"
+import { Config, ConfigProvider, Effect, Exit, FileSystem, Layer, Schema } from "effect"
 import { TestConsole } from "effect/testing"
 import { TokenVerifier } from "@beckon/domain/ports/Tokens"
 import * as Beckon from "../../src/cli/Beckon.ts"
@@ -19,8 +19,7 @@ const inFolder = Effect.gen(function* () {
 /** Runs a command line as `main` does; what it printed, and its exit code. */
 const run = Effect.fnUntraced(function* (args: ReadonlyArray<string>, env: Record<string, string> = {}) {
   const exit = yield* Effect.exit(Beckon.run(args)).pipe(
-    Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env }))),
-    Effect.provide(Signals.layerOf(Effect.never))
+    Effect.provide([ConfigProvider.layer(ConfigProvider.fromEnv({ env })), Signals.layerOf(Effect.never)])
   )
   return {
     code: FailureLine.exitCodeOf(exit),
@@ -35,9 +34,12 @@ const decodeToken = Schema.decodeUnknownSync(TokenAnswer)
 
 const verify = (token: string, dataDir: string) =>
   TokenVerifier.use((verifier) => verifier.verify(token)).pipe(
-    Effect.provide(Secrets.layerTokens),
-    Effect.provide(Settings.layer({})),
-    Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env: { BECKON_DATA_DIR: dataDir } })))
+    Effect.provide(
+      Secrets.layerTokens.pipe(
+        Layer.provide(Settings.layer({})),
+        Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env: { BECKON_DATA_DIR: dataDir } })))
+      )
+    )
   )
 
 describe("the command line", () => {
