@@ -7,7 +7,10 @@ import { Effect } from "effect"
 
 let made = 0
 const fresh = () => `${++made}`
-const freshUser = (tenant = "acme"): MailboxKey => ({ tenantId: TenantId.make(tenant), userId: UserId.make(`user-${fresh()}`) })
+const freshUser = (tenant = "acme"): MailboxKey => ({
+  tenantId: TenantId.make(tenant),
+  userId: UserId.make(`user-${fresh()}`)
+})
 const freshSession = () => SessionId.make(`session-${fresh()}`)
 const freshGateway = Effect.gen(function* () {
   const gatewayId = GatewayId.make(`gateway-${fresh()}`)
@@ -89,26 +92,28 @@ export const presenceContract = (
     })
   )
 
-  it.effect("the sessions of a gateway that falls silent are gone after the time to live; those of the others stay", () =>
-    Effect.gen(function* () {
-      const presence = yield* Presence
-      const [silent, alive] = [yield* freshGateway, yield* freshGateway]
-      const [lost, kept] = [freshUser(), freshUser()]
-      yield* presence.online(lost, silent, freshSession(), 1)
-      yield* presence.online(kept, alive, freshSession(), 2)
-      yield* untilGone(
-        Effect.gen(function* () {
-          expect(yield* presence.heartbeat(alive)).toBe(true)
-          const [lostIsOnline, keptIsOnline] = yield* presence.isOnline([lost, kept])
-          expect(keptIsOnline).toBe(true)
-          return lostIsOnline === false
-        })
-      )
-      expect(yield* presence.sessionsOf(lost)).toEqual([])
-      // It was frozen, not dead: its sessions are there again with its next heartbeat.
-      expect(yield* presence.heartbeat(silent)).toBe(true)
-      expect(yield* presence.isOnline([lost])).toEqual([true])
-    })
+  it.effect(
+    "the sessions of a gateway that falls silent are gone after the time to live; those of the others stay",
+    () =>
+      Effect.gen(function* () {
+        const presence = yield* Presence
+        const [silent, alive] = [yield* freshGateway, yield* freshGateway]
+        const [lost, kept] = [freshUser(), freshUser()]
+        yield* presence.online(lost, silent, freshSession(), 1)
+        yield* presence.online(kept, alive, freshSession(), 2)
+        yield* untilGone(
+          Effect.gen(function* () {
+            expect(yield* presence.heartbeat(alive)).toBe(true)
+            const [lostIsOnline, keptIsOnline] = yield* presence.isOnline([lost, kept])
+            expect(keptIsOnline).toBe(true)
+            return lostIsOnline === false
+          })
+        )
+        expect(yield* presence.sessionsOf(lost)).toEqual([])
+        // It was frozen, not dead: its sessions are there again with its next heartbeat.
+        expect(yield* presence.heartbeat(silent)).toBe(true)
+        expect(yield* presence.isOnline([lost])).toEqual([true])
+      })
   )
 
   it.effect("a session counts from its gateway's first heartbeat on", () =>

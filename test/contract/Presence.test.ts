@@ -3,7 +3,7 @@ import * as RedisPresence from "@beckon/infra/redis/RedisPresence"
 import { layer } from "@effect/vitest"
 import { Effect, Layer, Schedule } from "effect"
 import { TestClock } from "effect/testing"
-import { layerSharedRedis } from "../support/services/RedisLayers.ts"
+import { layerRedisCluster, layerSharedRedis } from "../support/services/RedisLayers.ts"
 import { presenceContract } from "./Presence.contract.ts"
 
 layer(MemoryPresence.layer())("Presence in memory", (it) => {
@@ -12,13 +12,19 @@ layer(MemoryPresence.layer())("Presence in memory", (it) => {
   )
 })
 
-layer(RedisPresence.layer({ timeToLive: "400 millis" }).pipe(Layer.provide(layerSharedRedis())), {
-  timeout: "60 seconds"
-})("Presence in Redis", (it) => {
-  // Redis's own clock decides, so this is real time.
-  presenceContract(it, (gone) =>
-    Effect.asVoid(
-      TestClock.withLive(Effect.repeat(gone, { until: (met) => met, schedule: Schedule.spaced("50 millis") }))
-    )
+for (const [name, redis] of [
+  ["Presence in Redis", layerSharedRedis()],
+  ["Presence in a Redis Cluster", layerRedisCluster]
+] as const) {
+  layer(RedisPresence.layer({ timeToLive: "400 millis" }).pipe(Layer.provide(redis)), { timeout: "60 seconds" })(
+    name,
+    (it) => {
+      // Redis's own clock decides, so this is real time.
+      presenceContract(it, (gone) =>
+        Effect.asVoid(
+          TestClock.withLive(Effect.repeat(gone, { until: (met) => met, schedule: Schedule.spaced("50 millis") }))
+        )
+      )
+    }
   )
-})
+}

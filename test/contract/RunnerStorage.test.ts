@@ -2,24 +2,33 @@ import { RedisClient } from "@beckon/infra/redis/RedisClient"
 import * as RedisRunnerStorage from "@beckon/infra/redis/RedisRunnerStorage"
 import { describe, expect, it, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
+import type { Duration } from "effect"
 import * as RunnerAddress from "effect/cluster/RunnerAddress"
 import * as RunnerStorage from "effect/cluster/RunnerStorage"
 import * as ShardId from "effect/cluster/ShardId"
 import * as ShardingConfig from "effect/cluster/ShardingConfig"
-import { layerSharedRedis } from "../support/services/RedisLayers.ts"
+import { layerRedisCluster, layerSharedRedis } from "../support/services/RedisLayers.ts"
 import { startRedis } from "../support/services/Services.ts"
+import type { OwnRedis } from "../support/services/Services.ts"
 import { runnerStorageContract, sharedRunnerStorageContract } from "./RunnerStorage.contract.ts"
 
 const overRedis = RedisRunnerStorage.layer.pipe(
-  Layer.provide(ShardingConfig.layer({ shardLockExpiration: "400 millis" })),
-  Layer.provide(layerSharedRedis())
+  Layer.provide(ShardingConfig.layer({ shardLockExpiration: "400 millis" }))
 )
 
 layer(RunnerStorage.layerMemory)("RunnerStorage in memory", (it) => {
   runnerStorageContract(it)
 })
 
-layer(overRedis, { timeout: "60 seconds" })("RunnerStorage in Redis", (it) => {
+layer(Layer.provide(overRedis, layerRedisCluster), { timeout: "60 seconds" })(
+  "RunnerStorage in a Redis Cluster",
+  (it) => {
+    runnerStorageContract(it)
+    sharedRunnerStorageContract(it)
+  }
+)
+
+layer(Layer.provide(overRedis, layerSharedRedis()), { timeout: "60 seconds" })("RunnerStorage in Redis", (it) => {
   runnerStorageContract(it)
   sharedRunnerStorageContract(it)
 })
@@ -27,15 +36,16 @@ layer(overRedis, { timeout: "60 seconds" })("RunnerStorage in Redis", (it) => {
 describe("RunnerStorage in a Redis that fails", () => {
   const address = RunnerAddress.make("host", 1)
   const shards = [ShardId.make("default", 1)]
+  const storageOver = ({ url }: OwnRedis, commandTimeout: Duration.Input) =>
+    Effect.flatMap(
+      Layer.build(RedisClient.layer({ servers: { kind: "single", url }, prefix: "test", commandTimeout })),
+      (client) => Effect.provide(RedisRunnerStorage.make({ lease: "30 seconds" }), client)
+    )
 
   it.effect("a Redis that hangs becomes an error within the command timeout, and leases go on when it is back", () =>
     Effect.gen(function* () {
       const redis = yield* startRedis()
-      const storage = yield* RedisRunnerStorage.make({ lease: "30 seconds" }).pipe(
-        Effect.provide(
-          RedisClient.layer({ servers: { kind: "single", url: redis.url }, prefix: "test", commandTimeout: "300 millis" })
-        )
-      )
+      const storage = yield* storageOver(redis, "300 millis")
       yield* storage.acquire(address, shards)
       yield* redis.pause
       const started = performance.now()
@@ -50,11 +60,7 @@ describe("RunnerStorage in a Redis that fails", () => {
   it.effect("a Redis that lost everything knows no lease: nothing is refreshed, and all is free", () =>
     Effect.gen(function* () {
       const redis = yield* startRedis()
-      const storage = yield* RedisRunnerStorage.make({ lease: "30 seconds" }).pipe(
-        Effect.provide(
-          RedisClient.layer({ servers: { kind: "single", url: redis.url }, prefix: "test", commandTimeout: "1 second" })
-        )
-      )
+      const storage = yield* storageOver(redis, "1 second")
       yield* storage.acquire(address, shards)
       yield* redis.kill
       expect((yield* Effect.flip(storage.refresh(address, shards)))._tag).toBe("PersistenceError")

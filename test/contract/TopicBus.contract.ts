@@ -50,7 +50,7 @@ export const topicBusContract = (it: Vitest.MethodsNonLive<TopicBus>) => {
     Effect.gen(function* () {
       const bus = yield* TopicBus
       const topic = freshTopic()
-      yield* Effect.scoped(bus.subscribe(topic))
+      yield* Effect.scoped(Effect.asVoid(bus.subscribe(topic)))
       const stream = yield* bus.subscribe(topic)
       yield* bus.publish(topic, "1")
       expect(yield* take(stream, 1)).toEqual(["1"])
@@ -64,9 +64,12 @@ export const topicBusContract = (it: Vitest.MethodsNonLive<TopicBus>) => {
       const [slow, quick] = [yield* bus.subscribe(topic), yield* bus.subscribe(topic)]
       const total = topicBacklog + 10
       const keepingUp = yield* Effect.forkChild(take(quick, total), { startImmediately: true })
-      for (let index = 0; index < total; index++) yield* bus.publish(topic, String(index))
+      for (let index = 0; index < total; index++)
+        yield* Effect.andThen(bus.publish(topic, String(index)), Effect.yieldNow)
       expect(yield* Fiber.join(keepingUp)).toHaveLength(total)
-      expect(yield* take(slow, topicBacklog)).toEqual(Array.from({ length: topicBacklog }, (_, index) => String(index + 10)))
+      expect(yield* take(slow, topicBacklog)).toEqual(
+        Array.from({ length: topicBacklog }, (_, index) => String(index + 10))
+      )
     })
   )
 }

@@ -5,25 +5,34 @@ import * as RedisTopicBus from "@beckon/infra/redis/RedisTopicBus"
 import { describe, expect, it, layer } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Schedule, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { layerSharedRedis } from "../support/services/RedisLayers.ts"
+import { layerRedisCluster, layerSharedRedis } from "../support/services/RedisLayers.ts"
 import { sharedRedis, startRedis } from "../support/services/Services.ts"
+import type { SharedRedis } from "../support/services/Services.ts"
 import { topicBusContract } from "./TopicBus.contract.ts"
 
 layer(MemoryTopicBus.layer)("TopicBus in the process", (it) => {
   topicBusContract(it)
 })
 
-layer(RedisTopicBus.layer.pipe(Layer.provide(layerSharedRedis())), { timeout: "60 seconds" })("TopicBus in Redis", (it) => {
-  topicBusContract(it)
-})
+layer(RedisTopicBus.layer.pipe(Layer.provide(layerSharedRedis())), { timeout: "60 seconds" })(
+  "TopicBus in Redis",
+  (it) => {
+    topicBusContract(it)
+  }
+)
 
-const node = (url: typeof sharedRedis extends Effect.Effect<infer A, infer _E, infer _R> ? A : never) =>
+layer(RedisTopicBus.layer.pipe(Layer.provide(layerRedisCluster)), { timeout: "60 seconds" })(
+  "TopicBus in a Redis Cluster",
+  (it) => {
+    topicBusContract(it)
+  }
+)
+
+const node = ({ prefix, url }: SharedRedis) =>
   Effect.map(
     Layer.build(
       Layer.fresh(RedisTopicBus.layer).pipe(
-        Layer.provide(
-          RedisClient.layer({ servers: { kind: "single", url: url.url }, prefix: url.prefix, commandTimeout: "500 millis" })
-        )
+        Layer.provide(RedisClient.layer({ servers: { kind: "single", url }, prefix, commandTimeout: "500 millis" }))
       )
     ),
     Context.get(TopicBus)

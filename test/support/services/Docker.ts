@@ -24,10 +24,7 @@ let running: Promise<boolean> | undefined
 export const dockerRuns = (): Promise<boolean> =>
   (running ??= succeeds("info").then((engine) => engine && succeeds("compose", "version")))
 
-export const startInDocker = async (
-  service: "postgres" | "redis" | "kafka",
-  probe: Probe
-): Promise<Control> => {
+export const startInDocker = async (service: "postgres" | "redis" | "kafka", probe: Probe): Promise<Control> => {
   // Fetching the image is not part of becoming ready.
   await run("docker", ["compose", "-f", file, "pull", "--quiet", "--policy", "missing", service], { timeout: 300_000 })
   return onFreePort((port, folder) => {

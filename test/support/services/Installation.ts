@@ -25,7 +25,9 @@ export const run = async (
     return stdout
   } catch (cause) {
     const output = cause instanceof Error && "stderr" in cause ? String(cause.stderr).trim() : ""
-    throw new Error(`${command} ${args[0] ?? ""} failed: ${output === "" ? String(cause) : output.slice(-2_000)}`, { cause })
+    throw new Error(`${command} ${args[0] ?? ""} failed: ${output === "" ? String(cause) : output.slice(-2_000)}`, {
+      cause
+    })
   }
 }
 

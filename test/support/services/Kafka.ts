@@ -65,7 +65,12 @@ export const startKafkaHere = async (overrides: Readonly<Record<string, string |
   return onFreePort(async (port, folder) => {
     const file = path.join(folder, "server.properties")
     const all = { ...settings(port, await freePort(), path.join(folder, "data")), ...overrides }
-    writeFileSync(file, Object.entries(all).map(([name, value]) => `${name}=${value}\n`).join(""))
+    writeFileSync(
+      file,
+      Object.entries(all)
+        .map(([name, value]) => `${name}=${value}\n`)
+        .join("")
+    )
     const format = ["kafka.tools.StorageTool", "format", "-t", clusterId, "-c", file]
     await run(java, ["-Xmx128m", ...cheap, "-cp", classPath, ...format], { timeout: 60_000 })
     return launch({
@@ -75,8 +80,13 @@ export const startKafkaHere = async (overrides: Readonly<Record<string, string |
       spec: {
         command: java,
         args: [
-          ...["-Xmx512m", ...cheap, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"],
-          ...["-cp", classPath, "kafka.Kafka", file]
+          "-Xmx512m",
+          ...cheap,
+          "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+          "-cp",
+          classPath,
+          "kafka.Kafka",
+          file
         ],
         cwd: folder,
         env: {},

@@ -21,6 +21,8 @@ export interface Located {
 export interface StartOptions {
   /** More arguments of `redis-server` or `postgres`; only on the machine itself. */
   readonly args?: ReadonlyArray<string> | undefined
+  /** Lines of `redis.conf`; only on the machine itself. */
+  readonly configuration?: ReadonlyArray<string> | undefined
   /** Settings of `server.properties`; only on the machine itself. */
   readonly settings?: Readonly<Record<string, string | number>> | undefined
 }
@@ -42,7 +44,7 @@ const services: Readonly<Record<ServiceName, Service>> = {
   redis: {
     variable: "TEST_REDIS_URL",
     probe: redisProbe,
-    here: ({ args = [] }) => startRedisHere(args),
+    here: startRedisHere,
     url: (port) => `redis://127.0.0.1:${port}`
   },
   kafka: {
@@ -56,10 +58,14 @@ const services: Readonly<Record<ServiceName, Service>> = {
 /** Starts a service of one's own, on Docker or on the machine. */
 export const startOwn = async (name: ServiceName, options: StartOptions = {}): Promise<Required<Located>> => {
   const service = services[name]
-  const located = (source: "docker" | "machine", control: Control) => ({ source, url: service.url(control.port), control })
+  const located = (source: "docker" | "machine", control: Control) => ({
+    source,
+    url: service.url(control.port),
+    control
+  })
   const reasons: Array<string> = []
   // What a test asks for beyond the plain service is set by arguments, which containers of compose.yaml do not take.
-  const plain = options.args === undefined && options.settings === undefined
+  const plain = Object.values(options).every((option) => option === undefined)
   if (plain && (await dockerRuns())) {
     try {
       return located("docker", await startInDocker(name, service.probe))

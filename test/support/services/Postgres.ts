@@ -25,7 +25,10 @@ const root = "/usr/lib/postgresql"
 /** The newest PostgreSQL, at least 15. */
 const newestBin = (): string | undefined => {
   const versions = existsSync(root) ? readdirSync(root).map(Number) : []
-  const newest = Math.max(0, ...versions.filter((version) => existsSync(path.join(root, String(version), "bin/initdb"))))
+  const newest = Math.max(
+    0,
+    ...versions.filter((version) => existsSync(path.join(root, String(version), "bin/initdb")))
+  )
   return newest < 15 ? undefined : path.join(root, String(newest), "bin")
 }
 
@@ -52,8 +55,18 @@ export const startPostgresHere = async (args: ReadonlyArray<string>): Promise<Co
     await run(
       path.join(bin, "initdb"),
       [
-        ...["-D", data, "-U", postgresUser, "--pwfile", secret, "-A", "scram-sha-256"],
-        ...["-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+        "-D",
+        data,
+        "-U",
+        postgresUser,
+        "--pwfile",
+        secret,
+        "-A",
+        "scram-sha-256",
+        "-E",
+        "UTF8",
+        "--locale=C.UTF-8",
+        "--no-sync"
       ],
       { ...account, cwd: folder, timeout: 60_000 }
     )
@@ -64,8 +77,18 @@ export const startPostgresHere = async (args: ReadonlyArray<string>): Promise<Co
       spec: {
         command: path.join(bin, "postgres"),
         args: [
-          ...["-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", folder],
-          ...["-c", "max_connections=300", "-c", "fsync=off"],
+          "-D",
+          data,
+          "-p",
+          String(port),
+          "-h",
+          "127.0.0.1",
+          "-k",
+          folder,
+          "-c",
+          "max_connections=300",
+          "-c",
+          "fsync=off",
           ...args
         ],
         cwd: folder,

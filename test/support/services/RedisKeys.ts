@@ -18,7 +18,8 @@ export const eraseKeys = (url: string, prefix: string): Promise<void> =>
     const socket = connect({ host: hostname, port: port === "" ? 6379 : Number(port), timeout: 10_000 })
     let answer = ""
     socket.once("connect", () => {
-      if (password !== "") socket.write(encode("AUTH", decodeURIComponent(username || "default"), decodeURIComponent(password)))
+      if (password !== "")
+        socket.write(encode("AUTH", decodeURIComponent(username || "default"), decodeURIComponent(password)))
       for (const pattern of [prefix, `{${prefix}`]) socket.write(encode("EVAL", erase, "0", pattern))
     })
     socket.setEncoding("utf8").on("data", (text: string) => {

@@ -224,7 +224,10 @@ export const launch = async ({ freeze, kill, port, probe, spec, stopSignal }: La
 }
 
 /** Two runs may choose the same port at the same time: another port helps. */
-export const onFreePort = async (start: (port: number, folder: string) => Promise<Control>, service: string): Promise<Control> => {
+export const onFreePort = async (
+  start: (port: number, folder: string) => Promise<Control>,
+  service: string
+): Promise<Control> => {
   let failure: unknown
   for (let attempt = 0; attempt < 3; attempt++) {
     const folder = temporaryFolder(service)

@@ -135,11 +135,12 @@ export const startPostgres = (options?: {
   Effect.map(own("postgres", options), ({ service, url }) => ({ ...service, url: Redacted.make(url) }))
 
 /**
- * A Redis server of one's own; `args` are more arguments of `redis-server`. It keeps nothing over a restart, unless with
- * `args: ["--appendonly", "yes"]`.
+ * A Redis server of one's own; `args` are more arguments of `redis-server`, `configuration` lines of its file. It keeps
+ * nothing over a restart, unless with `args: ["--appendonly", "yes"]`.
  */
 export const startRedis = (options?: {
   readonly args?: ReadonlyArray<string>
+  readonly configuration?: ReadonlyArray<string>
 }): Effect.Effect<OwnRedis, ServiceUnavailable, Scope.Scope> =>
   Effect.map(own("redis", options), ({ service, url }) => ({ ...service, url: Redacted.make(url) }))
 
@@ -189,7 +190,9 @@ export const freshDatabase: Effect.Effect<FreshDatabase, ServiceUnavailable, Sco
       Effect.flatMap((sql) => sql.unsafe(statement)),
       Effect.scoped,
       Effect.provide(Reactivity.layer),
-      Effect.mapError((error) => new ServiceUnavailable({ service: "postgres", reason: `${statement}: ${error.message}` }))
+      Effect.mapError(
+        (error) => new ServiceUnavailable({ service: "postgres", reason: `${statement}: ${error.message}` })
+      )
     )
   yield* Effect.acquireRelease(administer(`CREATE DATABASE ${name}`), () =>
     Effect.orDie(administer(`DROP DATABASE ${name} WITH (FORCE)`))

@@ -47,6 +47,6 @@ export default async ({ provide }: TestProject): Promise<() => Promise<void>> =>
     await new Promise((resolve) => server.close(resolve))
     // One that could not be started has been reported to whoever asked for it.
     const located = await Promise.allSettled(started.values())
-    await Promise.all(located.map((one) => (one.status === "fulfilled" ? one.value.control?.dispose() : undefined)))
+    for (const one of located) if (one.status === "fulfilled") await one.value.control?.dispose()
   }
 }
