@@ -142,7 +142,8 @@ layer(DataFolders.layer, { excludeTestServices: true, timeout: "60 seconds" })("
       yield* server.kill("SIGINT")
       const [took, exit] = yield* Effect.timed(server.exit)
       expect(exit).toEqual(stopped)
-      expect(Duration.toSeconds(took)).toBeLessThan(5)
+      // One step of making the database holds the process, and the signal, for a few seconds: decision 0005.
+      expect(Duration.toSeconds(took)).toBeLessThan(15)
       expect(server.stdout).toEqual([])
       yield* BeckonProcess.start({ dataDir })
     })
