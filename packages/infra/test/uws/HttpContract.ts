@@ -4,8 +4,7 @@ import { connect } from "node:net"
 import { Readable } from "node:stream"
 import { expect, it } from "@effect/vitest"
 import { Deferred, Effect, FileSystem, type Layer, Option, type Scope, Stream } from "effect"
-import type {
-  HttpPlatform} from "effect/http";
+import type { HttpPlatform } from "effect/http"
 import {
   HttpBody,
   HttpMiddleware,

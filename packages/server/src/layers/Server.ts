@@ -123,11 +123,12 @@ const layerApi = Layer.mergeAll(
   Layer.provide([AuthorizationLive.layer, HttpApiMiddleware.layerProblemDetails({ includeDetails: true })])
 )
 
-/** Requests get most of the drain time; the rest is for what is closed after them, the database last. */
+/** Requests get what the sockets' leaving left of the drain time, but for a quarter: that is for what is closed last. */
 const layerUws = Layer.unwrap(
-  Effect.map(ServerConfig, ({ drainTimeout, host, port }) =>
-    UwsServer.layer({ host, port, shutdownGrace: Duration.times(drainTimeout, 0.75) })
-  )
+  Effect.map(ServerConfig, (config) => {
+    const { drainTimeout, host, port } = config
+    return UwsServer.layer({ host, port, shutdownGrace: Duration.times(drainTimeout, isJoined(config) ? 0.25 : 0.75) })
+  })
 )
 
 const layerDevTokens = Layer.unwrap(

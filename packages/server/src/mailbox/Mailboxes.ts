@@ -1,12 +1,17 @@
 /**
  * What the rest of the server knows of mailboxes: name the user, and the call finds its partition, wherever it is.
  *
+ * **Details**
+ *
+ * effect/cluster interrupts the calls that a partition is serving when it moves to another node, and the caller sees an
+ * interrupt that is not his own. Here that is no interrupt: what may be done twice is asked again, of the new node.
+ *
  * **Gotchas**
  *
  * Every call has a time limit, because effect/cluster tries a partition without a node again for ever. After a time-out it
  * is not known whether the call was carried out: deliveries carry a `dedupeKey` when that matters.
  */
-import { Context, Effect, Layer } from "effect"
+import { Cause, Context, Data, Effect, Layer, Schedule } from "effect"
 import { Sharding } from "effect/cluster"
 import { forSharding } from "./PartitionIds.ts"
 import type { GatewayId, SessionId } from "@beckon/domain/Identifiers"
@@ -26,6 +31,12 @@ export interface AttachRequest {
   readonly sessionId: SessionId
   readonly position?: Position
 }
+
+/** The partition moved while it served a call; whether it was carried out is not known. */
+class Moved extends Data.TaggedError("Moved") {}
+
+/** The new node is known to this one at the next look at the assignments. */
+const afterMove = Schedule.spaced("50 millis").pipe(Schedule.jittered)
 
 export class Mailboxes extends Context.Service<
   Mailboxes,
@@ -49,15 +60,28 @@ export class Mailboxes extends Context.Service<
       const ids = forSharding(sharding)
       const partition = (number: number) => clientOf(ids[number] ?? "")
 
+      /** An interrupt of the caller himself goes on as one. */
+      const answered = <A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E | Moved> =>
+        Effect.catchCauseIf(call, Cause.hasInterruptsOnly, () => Effect.fail(new Moved()))
+
       /** Everything that the cluster can answer besides our own error means: not now. */
       const bounded = <A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, Unavailable> =>
-        Effect.catch(Effect.timeout(call, callTimeout), (error) =>
+        Effect.catch(Effect.timeout(answered(call), callTimeout), (error) =>
           Effect.fail(
             error instanceof Unavailable
               ? error
               : new Unavailable({ detail: "The partition of this mailbox does not answer at the moment; try again." })
           )
         )
+
+      /** For what may be done twice. */
+      const repeated = <A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, Unavailable> =>
+        bounded(Effect.retry(answered(call), { while: (error) => error instanceof Moved, schedule: afterMove }))
+
+      const deliverTo = (number: number, drafts: ReadonlyArray<Draft>) => {
+        const call = partition(number).Deliver({ drafts })
+        return drafts.every(({ dedupeKey }) => dedupeKey !== undefined) ? repeated(call) : bounded(call)
+      }
 
       const group = <A>(items: ReadonlyArray<A>, keyOf: (item: A) => MailboxKey) => {
         const groups = new Map<number, Array<number>>()
@@ -73,13 +97,16 @@ export class Mailboxes extends Context.Service<
       const deliver = Effect.fnUntraced(function* (drafts: ReadonlyArray<Draft>) {
         const groups = group(drafts, (draft) => draft)
         const first = groups[0]
-        if (groups.length === 1 && first !== undefined) return yield* bounded(partition(first[0]).Deliver({ drafts }))
+        if (groups.length === 1 && first !== undefined) return yield* deliverTo(first[0], drafts)
         const answers: Array<Accepted> = []
         yield* Effect.forEach(
           groups,
           ([number, indexes]) =>
             Effect.map(
-              bounded(partition(number).Deliver({ drafts: indexes.flatMap((index) => drafts[index] ?? []) })),
+              deliverTo(
+                number,
+                indexes.flatMap((index) => drafts[index] ?? [])
+              ),
               (accepted) => accepted.forEach((one, at) => (answers[indexes[at] ?? -1] = one))
             ),
           { concurrency: "unbounded", discard: true }
@@ -89,16 +116,18 @@ export class Mailboxes extends Context.Service<
 
       return {
         deliver,
-        attach: (request) => bounded(partition(partitionOf(request.key)).Attach(request)),
-        detach: (key, sessionId) => bounded(partition(partitionOf(key)).Detach({ key, sessionId })),
+        attach: (request) => repeated(partition(partitionOf(request.key)).Attach(request)),
+        detach: (key, sessionId) => repeated(partition(partitionOf(key)).Detach({ key, sessionId })),
         acknowledge: (positions) =>
           Effect.forEach(
             group(positions, ({ key }) => key),
             ([number, indexes]) =>
-              bounded(partition(number).Acknowledge({ positions: indexes.flatMap((index) => positions[index] ?? []) })),
+              repeated(
+                partition(number).Acknowledge({ positions: indexes.flatMap((index) => positions[index] ?? []) })
+              ),
             { concurrency: "unbounded", discard: true }
           ),
-        changeState: (key, request) => bounded(partition(partitionOf(key)).ChangeState({ key, request }))
+        changeState: (key, request) => repeated(partition(partitionOf(key)).ChangeState({ key, request }))
       }
     })
   )
