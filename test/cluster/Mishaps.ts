@@ -6,7 +6,9 @@ import { lease } from "./ClusterNodes.ts"
 import type { ClusterNode, ClusterShape } from "./ClusterNodes.ts"
 
 /** Milliseconds. */
-export const redisGoneFor = 8_000
+export const redisGoneFor = 30_000
+/** At most, in a random schedule, where others follow. */
+export const redisFrozenFor = 8_000
 export const partitionFor = 8_000
 
 export const nodeOf = ({ nodes }: ClusterShape, index: number): ClusterNode => {

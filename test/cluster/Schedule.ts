@@ -41,7 +41,7 @@ const kinds: ReadonlyArray<(chance: () => number) => Step> = [
     }
   },
   (chance) => {
-    const millis = 500 + whole(chance, Mishaps.redisGoneFor)
+    const millis = 500 + whole(chance, Mishaps.redisFrozenFor)
     return { name: `freeze Redis for ${millis} ms`, run: (cluster) => Mishaps.redisFrozen(cluster, millis) }
   },
   () => ({ name: "restart Redis", run: (cluster) => cluster.redis.restart }),

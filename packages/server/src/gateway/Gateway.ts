@@ -53,6 +53,9 @@ const encodeUnavailable = Schema.encodeSync(Schema.toCodecJson(Unavailable))
 /** Milliseconds below which a draining gateway does not sleep. */
 const minPause = 5
 
+/** How long the last clients have to read why they were closed. */
+const linger = "250 millis"
+
 const leavingNow = new UpgradeRefused({
   status: 503,
   problem: { detail: "This node is going away; another one takes the connection." },
@@ -296,6 +299,8 @@ export class Gateway extends Context.Service<
           Session.close(session, CloseReason.shutdown)
         }
         yield* closeAll
+        // A process that ends resets connections that have unread bytes, and a reset overtakes the close frame.
+        if (leaving.length > 0) yield* Effect.sleep(linger)
       })
 
       return {
