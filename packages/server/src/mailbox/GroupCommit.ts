@@ -8,7 +8,7 @@
  * When a batch fails for another reason than a lost database, each submission is tried alone: one mailbox whose owner has
  * changed, or whose rows the database refuses, costs the others nothing.
  */
-import { Context, DateTime, Duration, Effect, Exit, Layer, Option } from "effect"
+import { Cause, Context, DateTime, Duration, Effect, Exit, Layer, Option } from "effect"
 import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
 import { NotificationId } from "@beckon/domain/Identifiers"
 import * as MailboxKey from "@beckon/domain/MailboxKey"
@@ -32,6 +32,11 @@ const dedupeWindow = Duration.hours(24)
 const nextId = (): NotificationId => NotificationId.make(uuidV7Unsafe(), { disableChecks: true })
 
 const noDuplicates: ReadonlyMap<string, MailboxState.Known> = new Map()
+
+const isConflict = (cause: Cause.Cause<SeqConflict | StoreUnavailable>): boolean =>
+  Option.exists(Cause.findErrorOption(cause), (error) => error._tag === "SeqConflict")
+
+const hasKeys = ({ drafts }: Submission): boolean => drafts.every(({ dedupeKey }) => dedupeKey !== undefined)
 
 export class GroupCommit extends Context.Service<
   GroupCommit,
@@ -71,7 +76,12 @@ export class GroupCommit extends Context.Service<
       // After this many failures of the store in one batch it is the store, not the rows.
       const patience = 3
 
-      const commitOneByOne = Effect.fnUntraced(function* (submissions: ReadonlyArray<Submission>) {
+      /** `failure` is what became of all together; unless it is a conflict, it is not known whether they were written. */
+      const commitOneByOne = Effect.fnUntraced(function* (
+        submissions: ReadonlyArray<Submission>,
+        failure: Cause.Cause<SeqConflict | StoreUnavailable>
+      ) {
+        const mayBeWritten = !isConflict(failure)
         const exits: Array<Exit.Exit<Committed, SeqConflict | StoreUnavailable>> = []
         let failures = 0
         for (const submission of submissions) {
@@ -85,7 +95,10 @@ export class GroupCommit extends Context.Service<
             exits.push(exit.value[0] ?? Exit.die("The commit gave no answer"))
             continue
           }
-          exits.push(Exit.failCause(exit.cause))
+          // The conflict may be with our own rows. To number them anew would write them twice, so the caller is told instead;
+          // with a dedupe key for each draft they would have been found, and the conflict is another owner's.
+          const isOwn = mayBeWritten && isConflict(exit.cause) && !hasKeys(submission)
+          exits.push(Exit.failCause(isOwn ? failure : exit.cause))
           if (Option.exists(Exit.findErrorOption(exit), (error) => error._tag === "StoreUnavailable")) failures += 1
         }
         return exits
@@ -97,7 +110,7 @@ export class GroupCommit extends Context.Service<
         concurrency: settings.commitConcurrency,
         step: (submissions) =>
           Effect.catchCause(commit(submissions), (cause) =>
-            submissions.length === 1 ? Effect.succeed([Exit.failCause(cause)]) : commitOneByOne(submissions)
+            submissions.length === 1 ? Effect.succeed([Exit.failCause(cause)]) : commitOneByOne(submissions, cause)
           )
       })
     })

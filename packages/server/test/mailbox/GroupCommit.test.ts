@@ -99,6 +99,41 @@ describe("GroupCommit", () => {
     }).pipe(Effect.provide(layer()))
   )
 
+  it.effect("does not write again what may have been written: without a dedupe key the caller is told", () => {
+    let appends = 0
+    return Effect.gen(function* () {
+      const store = yield* NotificationStore
+      const { submit } = yield* GroupCommit
+      const people = ["ada", "bob"]
+      const states = yield* store.load(people.map(keyOf))
+      const exits = yield* Effect.forEach(
+        states,
+        (state, index) => {
+          const user = people[index] ?? ""
+          const one = { ...draft(user), ...(user === "bob" ? { dedupeKey: "once" } : {}) }
+          return Effect.exit(submit({ key: keyOf(user), state, drafts: [one] }))
+        },
+        { concurrency: "unbounded" }
+      )
+      assert.strictEqual(exits[0] === undefined ? undefined : errorOf(exits[0])?._tag, "StoreUnavailable")
+      assert.isTrue(exits[1] !== undefined && Exit.isSuccess(exits[1]) && exits[1].value[1].answers[0]?.duplicate)
+      assert.deepStrictEqual([yield* savedOf("ada"), yield* savedOf("bob")], [1, 1])
+    }).pipe(
+      Effect.provide(
+        layer((store) => ({
+          // The connection breaks after the commit and before the answer.
+          append: (rows) =>
+            ++appends === 1
+              ? Effect.andThen(
+                  store.append(rows),
+                  Effect.fail(new StoreUnavailable({ operation: "append", cause: "connection lost" }))
+                )
+              : store.append(rows)
+        }))
+      )
+    )
+  })
+
   it.effect("fails all soon when the store is down: it does not try each of them", () => {
     let tries = 0
     const many = Array.from({ length: 200 }, (_, index) => `user-${index}`)
