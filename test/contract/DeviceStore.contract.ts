@@ -92,4 +92,70 @@ export const deviceStoreContract = (it: Vitest.MethodsNonLive<DeviceStore>) => {
       expect([...(yield* store.list(ada)), ...(yield* store.list(bob))]).toEqual([phone("shared")])
     })
   )
+
+  it.effect(
+    "the devices of several users come for each key, in the order of the keys, each with a hash of its token",
+    () =>
+      Effect.gen(function* () {
+        const store = yield* DeviceStore
+        const ada = freshKey("ada")
+        const [bob, nobody, other] = [
+          { ...ada, userId: user("bob") },
+          { ...ada, userId: user("nobody") },
+          freshKey("ada")
+        ]
+        yield* store.register(ada, phone("one"))
+        yield* store.register(bob, { platform: "web", token: "ø👋" })
+        yield* store.register(ada, { platform: "ios", token: "two" })
+        yield* store.register(other, phone("one"))
+        const found = yield* store.listAll([nobody, bob, ada, other])
+        expect(found.map(({ key }) => key)).toEqual([nobody, bob, ada, other])
+        expect(found.map(({ devices }) => devices.map(({ platform, token }) => ({ platform, token })))).toEqual([
+          [],
+          [{ platform: "web", token: "ø👋" }],
+          [{ platform: "ios", token: "two" }, phone("one")],
+          [phone("one")]
+        ])
+        const hashes = found.flatMap(({ devices }) => devices.map(({ hash }) => hash))
+        for (const hash of hashes) expect(hash).toMatch(/^[0-9a-f]{64}$/)
+        expect(new Set(hashes).size).toBe(4)
+        // The token moves, and its hash goes with it.
+        yield* store.register(bob, phone("one"))
+        const [after] = yield* store.listAll([bob])
+        expect(after?.devices[0]).toEqual({ ...phone("one"), hash: found[2]?.devices[1]?.hash })
+        expect(yield* store.listAll([])).toEqual([])
+      })
+  )
+
+  it.effect("no user has more than the most devices, when several are asked for", () =>
+    Effect.gen(function* () {
+      const store = yield* DeviceStore
+      const ada = freshKey("ada")
+      const bob = { ...ada, userId: user("bob") }
+      for (let index = 0; index < maxDevices + 2; index++) {
+        yield* store.register(ada, phone(`ada-${index}`))
+        yield* store.register(bob, phone(`bob-${index}`))
+      }
+      const found = yield* store.listAll([ada, bob])
+      expect(found.map(({ devices }) => devices.length)).toEqual([maxDevices, maxDevices])
+      expect(found[1]?.devices[0]?.token).toBe(`bob-${maxDevices + 1}`)
+    })
+  )
+
+  it.effect("dead tokens leave, whoever has them, in their tenant only", () =>
+    Effect.gen(function* () {
+      const store = yield* DeviceStore
+      const ada = freshKey("ada")
+      const [bob, other] = [{ ...ada, userId: user("bob") }, freshKey("ada")]
+      for (const token of ["one", "two", "three"]) yield* store.register(ada, phone(token))
+      yield* store.register(bob, phone("four"))
+      yield* store.register(other, phone("one"))
+      expect(yield* store.removeDead(ada.tenantId, ["one", "four", "unknown", "one"])).toBe(2)
+      expect(yield* store.list(ada)).toEqual([phone("three"), phone("two")])
+      expect(yield* store.list(bob)).toEqual([])
+      expect(yield* store.list(other)).toEqual([phone("one")])
+      expect(yield* store.removeDead(ada.tenantId, ["one"])).toBe(0)
+      expect(yield* store.removeDead(ada.tenantId, [])).toBe(0)
+    })
+  )
 }

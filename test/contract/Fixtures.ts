@@ -38,6 +38,11 @@ export const notification = (
   push: "fallback",
   dedupeKey: null,
   source: null,
+  urgency: 5,
+  options: null,
+  hidden: false,
+  planAt: null,
+  fallbackAt: other.createdAt ?? noon,
   ...other
 })
 

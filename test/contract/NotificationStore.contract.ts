@@ -253,6 +253,23 @@ export const notificationStoreContract = (it: Vitest.MethodsNonLive<Notification
     })
   )
 
+  it.effect("find is the sender's: by tenant and id, also what is deleted, with whether a device has it", () =>
+    Effect.gen(function* () {
+      const store = yield* NotificationStore
+      const key = freshKey()
+      yield* store.load([key])
+      const [first, second] = [notification(key, 1), notification(key, 2)]
+      yield* store.append([first, second])
+      yield* store.saveAcknowledged([{ ...key, seq: 1 }])
+      yield* store.remove(key, [first.id], noon)
+      const found = (id: typeof first.id) => store.find(key.tenantId, id)
+      expect(yield* found(first.id)).toEqual(Option.some({ notification: first, acknowledged: true }))
+      expect(yield* found(second.id)).toEqual(Option.some({ notification: second, acknowledged: false }))
+      expect(yield* store.find(freshTenant(), second.id)).toEqual(Option.none())
+      expect(yield* found(notificationId("nothing"))).toEqual(Option.none())
+    })
+  )
+
   it.effect("saveAcknowledged raises many positions at once and never lowers one", () =>
     Effect.gen(function* () {
       const store = yield* NotificationStore

@@ -21,6 +21,7 @@ import { CurrentTransformer } from "effect/sql/Statement"
 import { TenantId } from "@beckon/domain/Identifiers"
 import { FriendshipId } from "@beckon/domain/Friendship"
 import { hoursAfterNoon, noon, notification, notificationId, user } from "./Fixtures.ts"
+import { seedDirectories, useDirectories } from "./QueryPlansDirectories.ts"
 import type { layerPglite } from "./SqlStores.ts"
 
 export interface Size {
@@ -69,6 +70,7 @@ const seed = Effect.fnUntraced(function* ({ notifications, ofOne, others, users 
   yield* sql`
     insert into dead_letters (topic, letter, created_at)
     select 'topic', '{"topic":"topic","key":"","headers":{},"value":"","reason":""}', now() from generate_series(1, ${others}) n`
+  yield* seedDirectories(tenantId, others)
   yield* sql`analyze`
 })
 
@@ -88,6 +90,7 @@ const useNotifications = Effect.gen(function* () {
   yield* store.recentUnread(key, noon, 50)
   yield* store.unreadCount(key)
   yield* store.get(key, notificationId("seeded-21"))
+  yield* store.find(tenantId, notificationId("seeded-21"))
   yield* store.list(key, { status: "all", limit: 20 })
   yield* store.list(key, { status: "unread", limit: 20, beforeSeq: 9 })
   yield* store.list(key, {
@@ -230,9 +233,13 @@ export const queryPlans = <E>(
           const { rows } = (yield* (yield* SqlClient)<{ readonly rows: number }>`
           select count(*)::int as rows from notifications`)[0] ?? { rows: 0 }
           expect(rows).toBe(size.notifications + size.ofOne)
-          const statements = [...(yield* record(useNotifications)), ...(yield* record(useOthers))]
+          const statements = [
+            ...(yield* record(useNotifications)),
+            ...(yield* record(useOthers)),
+            ...(yield* record(useDirectories(key)))
+          ]
           // One for each method and each form of it: a statement that no call reaches would go unplanned.
-          expect(statements).toHaveLength(35)
+          expect(statements).toHaveLength(68)
           for (const statement of statements) {
             for (const nodes of [yield* customPlan(statement), yield* genericPlan(statement)]) {
               expect({ statement: statement[0], scans: scans(nodes) }).toMatchObject({ scans: [] })
@@ -268,6 +275,29 @@ export const queryPlans = <E>(
           "notifications_pkey",
           "notifications_unread"
         ])
+      })
+    )
+
+    it.effect("a page of the users of a role is planned for that role, each time", () =>
+      Effect.gen(function* () {
+        const directory = yield* UserDirectory
+        const sql = yield* SqlClient
+        const list = (role: string) => directory.list(TenantId.make("planned0"), { role, limit: 100 })
+        const indexesFor = Effect.fnUntraced(function* (role: string) {
+          const [statement] = yield* record(Effect.asVoid(list(role)))
+          const nodes = statement === undefined ? [] : yield* customPlan(statement)
+          return nodes.flatMap((node) => (node["Index Name"] === undefined ? [] : [node["Index Name"]]))
+        })
+        expect(yield* indexesFor("driver")).toEqual(["users_roles"])
+        expect(yield* indexesFor("customer")).toEqual(["users_pkey"])
+        // A statement that stays prepared is planned once for all roles.
+        const kept = yield* sql.withTransaction(
+          Effect.andThen(
+            list("driver"),
+            sql`select statement from pg_prepared_statements where statement like ${"%roles @>%"}`
+          )
+        )
+        expect(kept).toEqual([])
       })
     )
   })

@@ -5,13 +5,18 @@ import type { DatabaseServices } from "@beckon/infra/postgres/DatabaseClient"
 import { layerEmbedded, layerServer } from "@beckon/infra/postgres/DatabaseClient"
 import { migrations } from "@beckon/infra/postgres/Migrations"
 import * as SqlDeadLetters from "@beckon/infra/postgres/SqlDeadLetters"
+import * as SqlDeliveryStore from "@beckon/infra/postgres/SqlDeliveryStore"
 import * as SqlDeviceStore from "@beckon/infra/postgres/SqlDeviceStore"
 import * as SqlEventOutbox from "@beckon/infra/postgres/SqlEventOutbox"
 import * as SqlFriendshipStore from "@beckon/infra/postgres/SqlFriendshipStore"
 import { runMigrations } from "@beckon/infra/postgres/SqlMigrations"
 import * as SqlNotificationStore from "@beckon/infra/postgres/SqlNotificationStore"
 import * as SqlPreferenceStore from "@beckon/infra/postgres/SqlPreferenceStore"
+import * as SqlRoutingPolicyStore from "@beckon/infra/postgres/SqlRoutingPolicyStore"
+import * as SqlScheduleStore from "@beckon/infra/postgres/SqlScheduleStore"
+import * as SqlTemplateStore from "@beckon/infra/postgres/SqlTemplateStore"
 import * as SqlUserDirectory from "@beckon/infra/postgres/SqlUserDirectory"
+import * as SqlWebhookEndpointStore from "@beckon/infra/postgres/SqlWebhookEndpointStore"
 import { TokenCipher } from "@beckon/infra/security/TokenCipher"
 import { Effect, Layer, Redacted } from "effect"
 import { startPostgres } from "../../packages/infra/test/postgres/PostgresProcess.ts"
@@ -24,9 +29,14 @@ const overDatabase = <E>(database: Layer.Layer<DatabaseServices, E>) =>
     SqlDeviceStore.layer,
     SqlPreferenceStore.layer,
     SqlUserDirectory.layer,
+    SqlRoutingPolicyStore.layer,
+    SqlTemplateStore.layer,
+    SqlWebhookEndpointStore.layer,
     SqlFriendshipStore.layer,
     SqlEventOutbox.layer,
-    SqlDeadLetters.layer
+    SqlDeadLetters.layer,
+    SqlDeliveryStore.layer({ announceToBus: true }),
+    SqlScheduleStore.layer
   ).pipe(
     Layer.provideMerge(Layer.effectDiscard(runMigrations(migrations))),
     Layer.provideMerge(Layer.mergeAll(database, TokenCipher.layer(secret)))

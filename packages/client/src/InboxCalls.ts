@@ -44,7 +44,7 @@ export interface InboxCalls {
   readonly registerDevice: (device: Device) => Effect.Effect<void, CallError | Unavailable>
   readonly unregisterDevice: (token: string) => Effect.Effect<void, CallError | NotFound | Unavailable>
   readonly getPreferences: Effect.Effect<Preferences, CallError | Unavailable>
-  readonly setPreferences: (preferences: Preferences) => Effect.Effect<void, CallError | Unavailable>
+  readonly setPreferences: (preferences: Preferences) => Effect.Effect<void, CallError | Unprocessable | Unavailable>
   /**
    * For services. The answers come in the order of the request. Repeated over a broken link only when every notification
    * has a `dedupeKey`; otherwise `ConnectionLost` means that some or all may have been sent.

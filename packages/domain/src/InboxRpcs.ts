@@ -9,6 +9,7 @@
  */
 import { Schema } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
+import { DeliveryOptions, Urgency } from "./DeliveryOptions.ts"
 import { Device, DeviceToken } from "./Device.ts"
 import { NotificationId, UserId } from "./Identifiers.ts"
 import { InboxFrame } from "./InboxFrame.ts"
@@ -23,6 +24,7 @@ import {
 } from "./Notification.ts"
 import { Position, Sequence } from "./Position.ts"
 import { Preferences } from "./Preferences.ts"
+import { PreferencesInput } from "./PreferencesInput.ts"
 import { Forbidden, NotFound, TooManyRequests, Unauthorized, Unavailable, Unprocessable } from "./Problem.ts"
 import { nonEmptyTextOf, textOf } from "./Text.ts"
 
@@ -57,6 +59,11 @@ export const Page = Schema.Struct({
 })
 export type Page = typeof Page.Type
 
+const { template: _template, ...literalOptions } = DeliveryOptions.fields
+
+/** How literal text goes out; templates are checked and rendered by `POST /api/v1/notifications`. */
+export const SendOptions = Schema.Struct(literalOptions)
+
 /** What a service sends to one user; its tenant is the caller's. */
 export const Send = Schema.Struct({
   userId: UserId,
@@ -66,6 +73,9 @@ export const Send = Schema.Struct({
   priority: Schema.optionalKey(Priority),
   data: Schema.optionalKey(NotificationData),
   push: Schema.optionalKey(PushPolicy),
+  /** How urgent its deliveries are; that of the priority when absent. */
+  urgency: Schema.optionalKey(Urgency),
+  options: Schema.optionalKey(SendOptions),
   dedupeKey: Schema.optionalKey(nonEmptyTextOf(limits.dedupeKey))
 })
 export type Send = typeof Send.Type
@@ -110,7 +120,10 @@ export const UnregisterDevice = Rpc.make("UnregisterDevice", {
 
 export const GetPreferences = Rpc.make("GetPreferences", { success: Preferences, error: Unavailable })
 
-export const SetPreferences = Rpc.make("SetPreferences", { payload: Preferences, error: Unavailable })
+export const SetPreferences = Rpc.make("SetPreferences", {
+  payload: PreferencesInput,
+  error: Schema.Union([Unprocessable, Unavailable])
+})
 
 /** Keeps the socket open past the expiry of the token it came with. The new token must be the same user's. */
 export const RefreshToken = Rpc.make("RefreshToken", {

@@ -9,6 +9,7 @@
  * - `acknowledged` never falls and never passes `seq`.
  */
 import type { DateTime } from "effect"
+import { urgencyOf } from "./DeliveryOptions.ts"
 import type { NotificationId } from "./Identifiers.ts"
 import type { Accepted, Draft, StoredNotification } from "./Notification.ts"
 import type { Position } from "./Position.ts"
@@ -31,23 +32,31 @@ export interface Known {
   readonly seq: number
 }
 
+/** When the deliveries of a notification are planned, and from when on it counts that nobody has acknowledged it. */
+export type Timing = Pick<StoredNotification, "planAt" | "fallbackAt">
+
 export interface Acceptance {
   readonly answers: ReadonlyArray<Accepted>
   readonly rows: ReadonlyArray<StoredNotification>
 }
 
-/** Accepts drafts of this mailbox's user, in order. `known` holds the keys of the last 24 hours that the drafts name. */
+/**
+ * Accepts drafts of this mailbox's user, in order. `known` holds the keys of the last 24 hours that the drafts name; `timing`
+ * says when each is to be planned.
+ */
 export const accept = (
   state: MailboxState,
   drafts: ReadonlyArray<Draft>,
   known: ReadonlyMap<string, Known>,
   now: DateTime.Utc,
-  nextId: () => NotificationId
+  nextId: () => NotificationId,
+  timing: (draft: Draft) => Timing = () => ({ planAt: null, fallbackAt: now })
 ): readonly [MailboxState, Acceptance] => {
   const answers: Array<Accepted> = []
   const rows: Array<StoredNotification> = []
   const fresh = new Map<string, Known>()
   let seq = state.seq
+  let unread = state.unread
   for (const draft of drafts) {
     const earlier =
       draft.dedupeKey === undefined ? undefined : (known.get(draft.dedupeKey) ?? fresh.get(draft.dedupeKey))
@@ -56,7 +65,9 @@ export const accept = (
       continue
     }
     seq += 1
-    const id = nextId()
+    const id = draft.id ?? nextId()
+    const hidden = draft.options?.channels !== undefined && !draft.options.channels.includes("in_app")
+    if (!hidden) unread += 1
     if (draft.dedupeKey !== undefined) fresh.set(draft.dedupeKey, { notificationId: id, seq })
     answers.push({ notificationId: id, seq, duplicate: false })
     rows.push({
@@ -73,11 +84,15 @@ export const accept = (
       readAt: null,
       push: draft.push ?? "fallback",
       dedupeKey: draft.dedupeKey ?? null,
-      source: draft.source ?? null
+      source: draft.source ?? null,
+      urgency: draft.urgency ?? urgencyOf[draft.priority],
+      options: draft.options ?? null,
+      hidden,
+      ...timing(draft)
     })
   }
   return [
-    { ...state, seq, unread: state.unread + rows.length },
+    { ...state, seq, unread },
     { answers, rows }
   ]
 }

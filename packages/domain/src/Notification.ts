@@ -5,32 +5,18 @@
  * is saved.
  */
 import { Schema } from "effect"
+import type { DateTime } from "effect"
+import { DeliveryOptions, Urgency } from "./DeliveryOptions.ts"
 import { NotificationId, TenantId, UserId } from "./Identifiers.ts"
+import { NotificationType } from "./NotificationType.ts"
 import { Sequence } from "./Position.ts"
-import { identifierOf, isStorableText, nonEmptyTextOf, textOf } from "./Text.ts"
+import { isStorableText, nonEmptyTextOf, textOf } from "./Text.ts"
+
+export { knownTypes, NotificationType } from "./NotificationType.ts"
 
 /** R0's names of the three levels, in order of urgency. */
 export const Priority = Schema.Literals(["high", "medium", "low"])
 export type Priority = typeof Priority.Type
-
-/** The types that Beckon's own routes make; a tenant may send any other. */
-export const knownTypes = [
-  "FRIEND_REQUEST_RECEIVED",
-  "FRIEND_REQUEST_ACCEPTED",
-  "FRIEND_REQUEST_REJECTED",
-  "order_created",
-  "order_accepted",
-  "order_picked_up",
-  "order_delivered",
-  "order_cancelled",
-  "driver_assigned",
-  "driver_nearby",
-  "payment_received"
-] as const
-
-/** A known type, or any other: the union keeps completion in editors and never refuses a newer server's type. */
-export type NotificationType = (typeof knownTypes)[number] | (string & {})
-export const NotificationType = identifierOf(100)
 
 /** The limits of a draft's text, in UTF-16 code units; `data` in bytes of JSON. */
 export const limits = { title: 256, message: 4_096, dataBytes: 16_384, dedupeKey: 256, source: 128 } as const
@@ -78,6 +64,12 @@ export const Draft = Schema.Struct({
   priority: Priority,
   data: Schema.optionalKey(NotificationData),
   push: Schema.optionalKey(PushPolicy),
+  /** How urgent its deliveries are; that of the priority when absent. */
+  urgency: Schema.optionalKey(Urgency),
+  /** How it goes out beyond the socket. */
+  options: Schema.optionalKey(DeliveryOptions),
+  /** The id that it was promised; a new one when absent. */
+  id: Schema.optionalKey(NotificationId),
   /** The same key within 24 hours makes one notification of this user. */
   dedupeKey: Schema.optionalKey(nonEmptyTextOf(limits.dedupeKey)),
   /** Where the event came from, for people who look for it. */
@@ -106,6 +98,15 @@ export interface StoredNotification extends Notification {
   readonly push: PushPolicy
   readonly dedupeKey: string | null
   readonly source: string | null
+  /** 1 (can wait) to 10 (first). */
+  readonly urgency: number
+  readonly options: DeliveryOptions | null
+  /** Not in the inbox, because its sender asked for other channels only. */
+  readonly hidden: boolean
+  /** When its deliveries are to be planned; `null` when it can have none, or has them. */
+  readonly planAt: DateTime.Utc | null
+  /** From when on it counts that nobody has acknowledged it. */
+  readonly fallbackAt: DateTime.Utc
 }
 
 /** The answer to one draft. `duplicate` says that its `dedupeKey` had made this notification before. */

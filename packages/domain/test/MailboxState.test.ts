@@ -119,7 +119,12 @@ describe("MailboxState.accept", () => {
         readAt: null,
         push: "never",
         dedupeKey: "k",
-        source: "test"
+        source: "test",
+        urgency: 5,
+        options: null,
+        hidden: false,
+        planAt: null,
+        fallbackAt: now
       },
       {
         ...draftWith(undefined),
@@ -129,9 +134,33 @@ describe("MailboxState.accept", () => {
         readAt: null,
         push: "fallback",
         dedupeKey: null,
-        source: null
+        source: null,
+        urgency: 5,
+        options: null,
+        hidden: false,
+        planAt: null,
+        fallbackAt: now
       }
     ])
+  })
+
+  it("gives a number, and no place among the unread, to a notification for other channels only", () => {
+    const start = { epoch: "e", seq: 4, floor: 0, rev: 0, unread: 2, acknowledged: 0 }
+    const hidden: Draft = { ...draftWith(undefined), id: NotificationId.make("promised"), options: { channels: ["email"] } }
+    const shown: Draft = { ...draftWith(undefined), options: { channels: ["email", "in_app"] }, priority: "high" }
+    const planAt = DateTime.add(now, { seconds: 7 })
+    const [next, { rows }] = MailboxState.accept(start, [hidden, shown], new Map(), now, counter(), () => ({
+      planAt,
+      fallbackAt: planAt
+    }))
+    assert.deepStrictEqual(
+      rows.map(({ hidden: isHidden, id, planAt: at, seq, urgency }) => ({ isHidden, id, at, seq, urgency })),
+      [
+        { isHidden: true, id: NotificationId.make("promised"), at: planAt, seq: 5, urgency: 5 },
+        { isHidden: false, id: NotificationId.make("n-1"), at: planAt, seq: 6, urgency: 8 }
+      ]
+    )
+    assert.deepStrictEqual([next.seq, next.unread], [6, 3])
   })
 })
 

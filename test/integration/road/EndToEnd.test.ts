@@ -377,11 +377,17 @@ layer(Road.layer, { timeout: "60 seconds", excludeTestServices: true })("the roa
       const wishes = { channels: { push: false }, mutedTypes: ["order_created"] }
       assert.deepInclude(yield* ada.rpc("SetPreferences", wishes), ok)
       assert.deepStrictEqual((yield* ada.rpc("GetPreferences")).value, wishes)
+      const inboxOff = yield* ada.rpc("SetPreferences", { channels: { in_app: false }, mutedTypes: [] })
+      assert.deepInclude(inboxOff.cause[0].error, {
+        status: 422,
+        detail: "channels.in_app: the inbox keeps everything and cannot be switched off"
+      })
       const eve = yield* socketOf({ sub: "eve" })
       assert.deepStrictEqual((yield* eve.rpc("GetPreferences")).value, { channels: {}, mutedTypes: [] })
       for (const wrong of [
         { channels: { push: "yes" }, mutedTypes: [] },
         { channels: {}, mutedTypes: ["\n"] },
+        { channels: { pigeon: true }, mutedTypes: [] },
         { platform: "palm", token: "t" }
       ]) {
         assert.strictEqual(

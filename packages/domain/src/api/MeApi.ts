@@ -2,7 +2,8 @@
  * A user's own inbox over HTTP.
  */
 import { Schema } from "effect"
-import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { Device, DeviceToken } from "../Device.ts"
 import { Timestamp } from "../events/Timestamp.ts"
 import { Change, Cursor, Ids, ReadStatus, ReadTarget } from "../InboxRpcs.ts"
 import { NotificationType, Priority } from "../Notification.ts"
@@ -11,6 +12,9 @@ import { NotFound, Unavailable, Unprocessable } from "../Problem.ts"
 import { NotificationId } from "../Identifiers.ts"
 import { Authorization } from "./Authorization.ts"
 import { NotificationView } from "./NotificationView.ts"
+import { dataOf } from "./Paging.ts"
+import { PreferencesView } from "./PreferencesView.ts"
+import { DeviceView } from "./UserApi.ts"
 
 const ChangeBody = Schema.Struct({ data: Change })
 
@@ -66,7 +70,48 @@ export class MeApi extends HttpApiGroup.make("me")
       payload: Schema.Struct({ ids: Ids }),
       success: ChangeBody,
       error: Unavailable
-    }).annotateMerge(OpenApi.annotations({ summary: "Delete notifications: up to 500 ids" }))
+    }).annotateMerge(OpenApi.annotations({ summary: "Delete notifications: up to 500 ids" })),
+    HttpApiEndpoint.get("preferences", "/preferences", {
+      success: dataOf(PreferencesView),
+      error: Unavailable
+    }).annotateMerge(OpenApi.annotations({ summary: "What one wishes to get, and where" })),
+    HttpApiEndpoint.put("setPreferences", "/preferences", {
+      payload: PreferencesView,
+      success: dataOf(PreferencesView),
+      error: [Unprocessable, Unavailable]
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Set what one wishes",
+        description: "Replaces what was set before. The inbox itself (in_app) cannot be switched off."
+      })
+    ),
+    HttpApiEndpoint.post("registerDevice", "/devices", {
+      payload: Device,
+      success: HttpApiSchema.NoContent,
+      error: Unavailable
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Register a device for push",
+        description:
+          "A token belongs to the user who registered it last. Of more than 20 devices the one that was registered longest ago leaves."
+      })
+    ),
+    HttpApiEndpoint.get("devices", "/devices", {
+      success: dataOf(Schema.Array(DeviceView)),
+      error: Unavailable
+    }).annotateMerge(
+      OpenApi.annotations({ summary: "One's own devices, the newest first", description: "Tokens are never shown." })
+    ),
+    HttpApiEndpoint.delete("removeDevice", "/devices", {
+      payload: Schema.Struct({ token: DeviceToken }),
+      success: HttpApiSchema.NoContent,
+      error: [NotFound, Unavailable]
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Remove a device, as on logout",
+        description: "The token goes in the body, so that no log of addresses has it."
+      })
+    )
   )
   .middleware(Authorization)
   .prefix("/api/v1/users/me")

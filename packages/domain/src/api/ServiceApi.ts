@@ -4,11 +4,14 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Send } from "../InboxRpcs.ts"
+import { SendOptionsView } from "./DeliveryOptionsView.ts"
 import { Forbidden, Unavailable } from "../Problem.ts"
 import { Authorization } from "./Authorization.ts"
 import { AcceptedView } from "./NotificationView.ts"
 
-const SendBody = Send.pipe(Schema.encodeKeys({ userId: "user_id", dedupeKey: "dedupe_key" }))
+const SendBody = Schema.Struct({ ...Send.fields, options: Schema.optionalKey(SendOptionsView) }).pipe(
+  Schema.encodeKeys({ userId: "user_id", dedupeKey: "dedupe_key" })
+)
 
 export class ServiceApi extends HttpApiGroup.make("services")
   .add(

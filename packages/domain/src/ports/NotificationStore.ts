@@ -12,7 +12,7 @@ import type { StateChange } from "../InboxFrame.ts"
 import type { ReadStatus } from "../InboxRpcs.ts"
 import type { MailboxKey } from "../MailboxKey.ts"
 import type { Known, MailboxState } from "../MailboxState.ts"
-import type { NotificationId } from "../Identifiers.ts"
+import type { NotificationId, TenantId } from "../Identifiers.ts"
 import type { Priority, StoredNotification } from "../Notification.ts"
 
 /** The store cannot answer; whether a write happened is not known. */
@@ -44,6 +44,13 @@ export interface ChangeResult {
   readonly rev: number
   readonly unread: number
   readonly changes: ReadonlyArray<StateChange>
+}
+
+/** A notification with what its sender wants to know of it. */
+export interface Found {
+  readonly notification: StoredNotification
+  /** A device of the user has acknowledged it. */
+  readonly acknowledged: boolean
 }
 
 export class NotificationStore extends Context.Service<
@@ -87,6 +94,8 @@ export class NotificationStore extends Context.Service<
       key: MailboxKey,
       id: NotificationId
     ) => Effect.Effect<Option.Option<StoredNotification>, StoreUnavailable>
+    /** For its sender: whosever it is in the tenant, also one that is not in the inbox, or not any more. */
+    readonly find: (tenantId: TenantId, id: NotificationId) => Effect.Effect<Option.Option<Found>, StoreUnavailable>
     readonly unreadCount: (key: MailboxKey) => Effect.Effect<number, StoreUnavailable>
     /** Marks these notifications of the mailbox read (at `now`) or unread. Ids of others are passed over. */
     readonly setRead: (

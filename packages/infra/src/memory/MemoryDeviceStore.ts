@@ -1,6 +1,8 @@
+import { createHash } from "node:crypto"
 import { maxDevices } from "@beckon/domain/Device"
 import type { Device } from "@beckon/domain/Device"
 import * as Keys from "@beckon/domain/MailboxKey"
+import type { MailboxKey } from "@beckon/domain/MailboxKey"
 import { DeviceStore } from "@beckon/domain/ports/DeviceStore"
 import { Effect, Layer } from "effect"
 
@@ -10,9 +12,19 @@ interface Registration {
   readonly device: Device
 }
 
+const hashOf = (tenantId: string, token: string): string =>
+  createHash("sha256").update(`${tenantId}\u0000${token}`).digest("hex")
+
 const make = Effect.sync(() => {
   /** The oldest registration first. */
   let registrations: ReadonlyArray<Registration> = []
+  const devicesOf = (key: MailboxKey): ReadonlyArray<Device> => {
+    const owner = Keys.toString(key)
+    return registrations
+      .filter((other) => other.owner === owner)
+      .map((other) => other.device)
+      .toReversed()
+  }
 
   return DeviceStore.of({
     register: (key, { platform, token }) =>
@@ -35,14 +47,24 @@ const make = Effect.sync(() => {
         return had
       }),
 
-    list: (key) =>
+    removeDead: (tenantId, tokens) =>
       Effect.sync(() => {
-        const owner = Keys.toString(key)
-        return registrations
-          .filter((other) => other.owner === owner)
-          .map((other) => other.device)
-          .toReversed()
-      })
+        const dead = new Set(tokens)
+        const left = registrations.filter((other) => other.tenantId !== tenantId || !dead.has(other.device.token))
+        const removed = registrations.length - left.length
+        registrations = left
+        return removed
+      }),
+
+    listAll: (keys) =>
+      Effect.sync(() =>
+        keys.map((key) => ({
+          key,
+          devices: devicesOf(key).map((device) => ({ ...device, hash: hashOf(key.tenantId, device.token) }))
+        }))
+      ),
+
+    list: (key) => Effect.sync(() => devicesOf(key))
   })
 })
 

@@ -76,7 +76,8 @@ export class MemoryMailbox {
 
   /** `has(notification.seq)` must be false. */
   insert(notification: StoredNotification): void {
-    const row: Row = { notification, deleted: false, rev: 0 }
+    // A hidden one is out of the inbox from the start.
+    const row: Row = { notification, deleted: notification.hidden, rev: 0 }
     this.rows.splice(this.indexAfter(notification.seq), 0, row)
     if (isUnread(row)) this.unread++
     if (notification.dedupeKey === null) return
@@ -126,6 +127,41 @@ export class MemoryMailbox {
 
   get(id: NotificationId): StoredNotification | undefined {
     return this.rows.find((row) => row.notification.id === id && !row.deleted)?.notification
+  }
+
+  /** Also one that is deleted. */
+  find(id: NotificationId): { readonly notification: StoredNotification; readonly acknowledged: boolean } | undefined {
+    const notification = this.rows.find((row) => row.notification.id === id)?.notification
+    return notification === undefined
+      ? undefined
+      : { notification, acknowledged: notification.seq <= this.acknowledged }
+  }
+
+  /** What deliveries want to know of a notification. */
+  circumstances(
+    seq: number
+  ): { readonly notification: StoredNotification; readonly acknowledged: boolean; readonly seen: boolean } | undefined {
+    const row = this.rows[this.indexAfter(seq) - 1]
+    if (row === undefined || row.notification.seq !== seq) return undefined
+    const { deleted, notification } = row
+    return {
+      notification,
+      acknowledged: seq <= this.acknowledged,
+      seen: notification.readAt !== null || (deleted && !notification.hidden)
+    }
+  }
+
+  /** Those that wait for their plan, up to this time. */
+  unplanned(now: DateTime.Utc): Array<StoredNotification> {
+    return this.rows.flatMap(({ notification }) =>
+      notification.planAt !== null && DateTime.isLessThanOrEqualTo(notification.planAt, now) ? [notification] : []
+    )
+  }
+
+  setPlanAt(which: (notification: StoredNotification) => boolean, planAt: DateTime.Utc | null): number {
+    const rows = this.rows.filter(({ notification }) => notification.planAt !== null && which(notification))
+    for (const row of rows) row.notification = { ...row.notification, planAt }
+    return rows.length
   }
 
   get unreadCount(): number {

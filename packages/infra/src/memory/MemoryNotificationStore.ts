@@ -4,8 +4,9 @@ import type { MailboxKey } from "@beckon/domain/MailboxKey"
 import type { StoredNotification } from "@beckon/domain/Notification"
 import { NotificationStore, SeqConflict, StoreUnavailable } from "@beckon/domain/ports/NotificationStore"
 import type { ChangeResult } from "@beckon/domain/ports/NotificationStore"
-import { Effect, Layer, Option, Random } from "effect"
+import { Context, Effect, Layer, Option, Random } from "effect"
 import { MemoryMailbox } from "./MemoryMailbox.ts"
+import { MemoryNotifications } from "./MemoryNotifications.ts"
 
 /** A copy as a database would give it back: what the caller changes later is not saved. */
 const copy = (row: StoredNotification): StoredNotification =>
@@ -13,7 +14,7 @@ const copy = (row: StoredNotification): StoredNotification =>
 
 const make = Effect.sync(() => {
   const mailboxes = new Map<string, MemoryMailbox>()
-  const ids = new Set<NotificationId>()
+  const ids = new Map<NotificationId, MailboxKey>()
 
   const at = (key: MailboxKey): MemoryMailbox => {
     const name = Keys.toString(key)
@@ -47,7 +48,7 @@ const make = Effect.sync(() => {
     changes
   })
 
-  return NotificationStore.of({
+  const store = NotificationStore.of({
     load: (keys) =>
       Effect.map(Random.Random, (random) =>
         keys.map((key) =>
@@ -65,7 +66,7 @@ const make = Effect.sync(() => {
         if (error !== undefined) return Effect.fail(error)
         for (const row of rows) {
           at(row).insert(copy(row))
-          ids.add(row.id)
+          ids.set(row.id, { tenantId: row.tenantId, userId: row.userId })
         }
         return Effect.void
       }),
@@ -87,6 +88,16 @@ const make = Effect.sync(() => {
     list: (key, filter) => Effect.sync(() => at(key).list(filter).map(copy)),
 
     get: (key, id) => Effect.sync(() => Option.map(Option.fromUndefinedOr(at(key).get(id)), copy)),
+
+    find: (tenantId, id) =>
+      Effect.sync(() => {
+        const key = ids.get(id)
+        const found = key === undefined || key.tenantId !== tenantId ? undefined : at(key).find(id)
+        return Option.map(Option.fromUndefinedOr(found), ({ acknowledged, notification }) => ({
+          notification: copy(notification),
+          acknowledged
+        }))
+      }),
 
     unreadCount: (key) => Effect.sync(() => at(key).unreadCount),
 
@@ -118,7 +129,16 @@ const make = Effect.sync(() => {
         for (const position of positions) at(position).raiseAcknowledged(position.seq)
       })
   })
+  const notifications = MemoryNotifications.of({
+    mailboxes: (tenantId) => {
+      const all = [...mailboxes]
+      if (tenantId === undefined) return all.map(([, mailbox]) => mailbox)
+      return all.flatMap(([name, mailbox]) => (name.startsWith(`${tenantId}\u0000`) ? [mailbox] : []))
+    },
+    at
+  })
+  return Context.make(NotificationStore, store).pipe(Context.add(MemoryNotifications, notifications))
 })
 
 /** Notifications in memory: they end with the process. */
-export const layer: Layer.Layer<NotificationStore> = Layer.effect(NotificationStore, make)
+export const layer: Layer.Layer<NotificationStore | MemoryNotifications> = Layer.effectContext(make)

@@ -9,9 +9,9 @@ const make = Effect.sync(() => {
 
   return PreferenceStore.of({
     get: (key) => Effect.sync(() => saved.get(Keys.toString(key)) ?? initial),
-    set: (key, { channels, mutedTypes }) =>
+    set: (key, preferences) =>
       Effect.sync(() => {
-        saved.set(Keys.toString(key), { channels: { ...channels }, mutedTypes: [...mutedTypes] })
+        saved.set(Keys.toString(key), structuredClone(preferences))
       })
   })
 })

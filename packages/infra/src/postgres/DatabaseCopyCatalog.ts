@@ -22,7 +22,18 @@ export const copiedTables: ReadonlyArray<string> = [
   "notifications",
   "friendships",
   "event_outbox",
-  "dead_letters"
+  "dead_letters",
+  "routing_policies",
+  "templates",
+  "template_versions",
+  "webhook_endpoints",
+  "webhook_secrets",
+  "scheduled_notifications",
+  "deliveries",
+  "delivery_items",
+  "delivery_attempts",
+  "delivery_events",
+  "delivery_throttles"
 ]
 
 /** Where a copy keeps how far it is; in the target only. */

@@ -191,6 +191,18 @@ const make = Effect.gen(function* () {
       return Option.map(Array.head(rows), toNotification)
     }, unavailable("NotificationStore.get")),
 
+    find: Effect.fn("NotificationStore.find")(function* (tenantId, id) {
+      const rows = yield* sql<NotificationRow & { readonly acknowledged: boolean }>`
+        select ${columns(sql)}, coalesce(m.acknowledged_seq >= n.seq, false) as acknowledged
+        from notifications n
+        left join mailboxes m on m.tenant_id = n.tenant_id and m.user_id = n.user_id
+        where n.id = ${id} and n.tenant_id = ${tenantId}`
+      return Option.map(Array.head(rows), (row) => ({
+        notification: toNotification(row),
+        acknowledged: row.acknowledged
+      }))
+    }, unavailable("NotificationStore.find")),
+
     unreadCount: (key) => unavailable("NotificationStore.unreadCount")(unreadCount(sql, key)),
 
     setRead: Effect.fn("NotificationStore.setRead")(function* (key, ids, read, now) {

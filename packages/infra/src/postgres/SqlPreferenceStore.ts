@@ -1,21 +1,31 @@
-import { initial, Preferences } from "@beckon/domain/Preferences"
+import { fromStored, initial, Preferences } from "@beckon/domain/Preferences"
+import * as Keys from "@beckon/domain/MailboxKey"
 import { PreferenceStore } from "@beckon/domain/ports/PreferenceStore"
 import { DateTime, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
+import * as LoggedOnce from "./LoggedOnce.ts"
 import { timestamp } from "./SqlValues.ts"
 import { unavailable } from "./StoreFailure.ts"
 
-const decode = Schema.decodeUnknownEffect(Preferences)
 const encode = Schema.encodeEffect(Schema.fromJsonString(Preferences))
 
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient
+  const once = LoggedOnce.make()
 
   return PreferenceStore.of({
     get: Effect.fn("PreferenceStore.get")(function* (key) {
       const rows = yield* sql<{ preferences: unknown }>`
         select preferences from preferences where tenant_id = ${key.tenantId} and user_id = ${key.userId}`
-      return rows[0] === undefined ? initial : yield* decode(rows[0].preferences)
+      if (rows[0] === undefined) return initial
+      const { dropped, value } = fromStored(rows[0].preferences)
+      if (dropped.length > 0) {
+        yield* once(Keys.toString(key), "Saved preferences are not understood any more; the rest of them counts", {
+          ...key,
+          dropped
+        })
+      }
+      return value
     }, unavailable("PreferenceStore.get")),
 
     set: Effect.fn("PreferenceStore.set")(function* (key, preferences) {

@@ -20,10 +20,17 @@ export const texts: (values: ReadonlyArray<string | null>) => PgTypes.Parameter 
 /** `timestamptz[]`, from milliseconds since 1970. */
 export const timestamps: (values: ReadonlyArray<number | null>) => PgTypes.Parameter = arrayOf(PgTypes.OID.timestamptz)
 
+/** `boolean[]` */
+export const booleans: (values: ReadonlyArray<boolean>) => PgTypes.Parameter = arrayOf(PgTypes.OID.bool)
+
+/** `double precision[]` */
+export const doubles: (values: ReadonlyArray<number>) => PgTypes.Parameter = arrayOf(PgTypes.OID.float8)
+
 const int8s = arrayOf(PgTypes.OID.int8)
 
 /** `bigint[]`, from safe integers. */
-export const bigints = (values: ReadonlyArray<number>): PgTypes.Parameter => int8s(values.map(BigInt))
+export const bigints = (values: ReadonlyArray<number | null>): PgTypes.Parameter =>
+  int8s(values.map((value) => (value === null ? null : BigInt(value))))
 
 /** `bigint`; the type is the same for small and large numbers, so that there is one prepared statement. */
 export const bigint = (value: number): PgTypes.Parameter => PgTypes.int8(BigInt(value))

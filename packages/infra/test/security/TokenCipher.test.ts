@@ -42,6 +42,41 @@ describe("TokenCipher", () => {
     }).pipe(under(1))
   )
 
+  it.effect("opens the secret of a webhook for its tenant and endpoint only, and never as a device token", () =>
+    Effect.gen(function* () {
+      const cipher = yield* TokenCipher
+      const tenantId = TenantId.make("acme")
+      const whsec = Redacted.make("whsec_c2VjcmV0IG9mIGFuIGVuZHBvaW50")
+      const sealed = yield* cipher.sealSecret(tenantId, "ada", whsec)
+      expect(Redacted.value(yield* cipher.openSecret(tenantId, "ada", sealed))).toBe(Redacted.value(whsec))
+      expect(JSON.stringify(yield* cipher.openSecret(tenantId, "ada", sealed))).not.toContain("whsec_")
+      expect((yield* cipher.sealSecret(tenantId, "ada", whsec)).bytes).not.toEqual(sealed.bytes)
+      const refused = [
+        Effect.asVoid(cipher.openSecret(tenantId, "bob", sealed)),
+        Effect.asVoid(cipher.openSecret(TenantId.make("other"), "ada", sealed)),
+        // An endpoint of the id of a user, and the other way round.
+        Effect.asVoid(cipher.open(ada, sealed)),
+        Effect.asVoid(cipher.openSecret(tenantId, "ada", yield* cipher.seal(ada, token))),
+        Effect.asVoid(cipher.openSecret(tenantId, "ada", { ...sealed, keyId: "other" }))
+      ]
+      for (const open of refused) expect(yield* Effect.flip(open)).toMatchObject({ _tag: "TokenNotOpened" })
+    }).pipe(under(1))
+  )
+
+  it.effect("opens what earlier versions have sealed", () =>
+    Effect.gen(function* () {
+      const cipher = yield* TokenCipher
+      const bytes = Buffer.from(
+        "9950435a13e8e9a8faad5688ca3ab708a92d4cb55ada2131cee9dad686e1fb08c85f6390ecd384ce",
+        "hex"
+      )
+      expect(yield* cipher.open(ada, { keyId: "58e987d1513df58d", bytes })).toBe("device-token")
+      expect(Buffer.from(yield* cipher.lookupHash(ada.tenantId, "device-token")).toString("hex")).toBe(
+        "15f4d32777cd9b521769ab5ede42c51bd3d86dd9f04ee7e3611c96d8ea030c0f"
+      )
+    }).pipe(under(1))
+  )
+
   it.effect("hashes the same token of one tenant alike, and of two tenants or under two secrets differently", () =>
     Effect.gen(function* () {
       const hash = (tenantId: TenantId, byte: number) =>

@@ -5,9 +5,15 @@ import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { BeckonApi } from "@beckon/domain/api/BeckonApi"
 import { CurrentIdentity } from "@beckon/domain/Identity"
-import { Inbox } from "../inbox/Inbox.ts"
+import type { MailboxKey } from "@beckon/domain/MailboxKey"
+import { NotFound } from "@beckon/domain/Problem"
+import { DeviceStore } from "@beckon/domain/ports/DeviceStore"
+import { PreferenceStore } from "@beckon/domain/ports/PreferenceStore"
+import { Inbox, storeToProblem } from "../inbox/Inbox.ts"
+import * as Wishes from "../inbox/Wishes.ts"
+import * as Devices from "./Devices.ts"
 
-const currentKey = Effect.map(CurrentIdentity, ({ tenantId, userId }) => ({ tenantId, userId }))
+const currentKey = Effect.map(CurrentIdentity, ({ tenantId, userId }): MailboxKey => ({ tenantId, userId }))
 
 const asData = <A>(data: A) => ({ data })
 
@@ -16,6 +22,8 @@ export const layer = HttpApiBuilder.group(
   "me",
   Effect.fn(function* (handlers) {
     const inbox = yield* Inbox
+    const preferences = yield* PreferenceStore
+    const devices = yield* DeviceStore
     return handlers.handleAll({
       list: ({ query: { type, ...query } }) =>
         Effect.gen(function* () {
@@ -31,7 +39,19 @@ export const layer = HttpApiBuilder.group(
       markRead: ({ payload }) => Effect.flatMap(currentKey, (key) => Effect.map(inbox.markRead(key, payload), asData)),
       markUnread: ({ payload }) =>
         Effect.flatMap(currentKey, (key) => Effect.map(inbox.markUnread(key, payload.ids), asData)),
-      remove: ({ payload }) => Effect.flatMap(currentKey, (key) => Effect.map(inbox.remove(key, payload.ids), asData))
+      remove: ({ payload }) => Effect.flatMap(currentKey, (key) => Effect.map(inbox.remove(key, payload.ids), asData)),
+      preferences: () =>
+        Effect.flatMap(currentKey, (key) => Effect.map(Effect.catch(preferences.get(key), storeToProblem), asData)),
+      setPreferences: ({ payload }) =>
+        Effect.flatMap(currentKey, (key) => Effect.as(Wishes.save(preferences, key, payload), asData(payload))),
+      registerDevice: ({ payload }) =>
+        Effect.flatMap(currentKey, (key) => Effect.catch(devices.register(key, payload), storeToProblem)),
+      devices: () => Effect.flatMap(currentKey, (key) => Effect.map(Devices.viewsOf(devices, key), asData)),
+      removeDevice: ({ payload }) =>
+        Effect.gen(function* () {
+          const known = yield* Effect.catch(devices.unregister(yield* currentKey, payload.token), storeToProblem)
+          if (!known) return yield* new NotFound({ detail: "token: no device of yours has this token" })
+        })
     })
   })
 )

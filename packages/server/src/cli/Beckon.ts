@@ -2,6 +2,8 @@
  * The command line: `beckon <command>`.
  */
 import { Command } from "effect/cli"
+import * as DeadLetters from "./DeadLetters.ts"
+import * as Deliveries from "./Deliveries.ts"
 import * as InboxList from "./InboxList.ts"
 import * as Migrate from "./Migrate.ts"
 import * as Send from "./Send.ts"
@@ -18,7 +20,9 @@ export const beckon = Command.make("beckon").pipe(
     Token.command,
     Send.command,
     Tail.command,
-    InboxList.command
+    InboxList.command,
+    Deliveries.command,
+    DeadLetters.command
   ])
 )
 

@@ -13,6 +13,7 @@ import { PreferenceStore } from "@beckon/domain/ports/PreferenceStore"
 import { TokenVerifier } from "@beckon/domain/ports/Tokens"
 import { Inbox, storeToProblem } from "../inbox/Inbox.ts"
 import { Sender } from "../inbox/Sender.ts"
+import * as Wishes from "../inbox/Wishes.ts"
 import { Gateway } from "./Gateway.ts"
 import { Sessions } from "./Sessions.ts"
 
@@ -58,7 +59,7 @@ const layerHandlers = Calls.toLayer(
       GetPreferences: (_, { client }) =>
         asCaller(client, (identity) => Effect.catch(preferences.get(keyOf(identity)), storeToProblem)),
       SetPreferences: (wishes, { client }) =>
-        asCaller(client, (identity) => Effect.catch(preferences.set(keyOf(identity), wishes), storeToProblem)),
+        asCaller(client, (identity) => Wishes.save(preferences, keyOf(identity), wishes)),
       RefreshToken: ({ token }, { client }) =>
         asCaller(client, (identity) =>
           Effect.gen(function* () {

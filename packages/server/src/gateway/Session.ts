@@ -92,15 +92,15 @@ const sendChunks = (
   settings: GatewaySettingsShape
 ) => {
   for (let from = 0; from < frames.length; from += chunkFrames) {
-    let text = subscription.chunkStart
+    let text = ""
     const to = Math.min(frames.length, from + chunkFrames)
     for (let index = from; index < to; index++) {
       const frame = frames[index]
       if (frame === undefined) continue
-      if (index > from) text += ","
-      text += frame.json
       if (subscription.position !== undefined) advance(subscription, subscription.position, frame)
+      if (frame.json !== "") text += (text === "" ? subscription.chunkStart : ",") + frame.json
     }
+    if (text === "") continue
     session.unacknowledgedChunks += 1
     send(session, text + "]}", settings)
   }

@@ -2,6 +2,7 @@
  * Sends on behalf of a service of a tenant.
  */
 import { Context, Effect, Layer } from "effect"
+import { priorityOf } from "@beckon/domain/DeliveryOptions"
 import type { Identity } from "@beckon/domain/Identity"
 import { maySend } from "@beckon/domain/Identity"
 import type { Send } from "@beckon/domain/InboxRpcs"
@@ -13,7 +14,7 @@ import { Mailboxes } from "../mailbox/Mailboxes.ts"
 const toDraft = (identity: Identity, send: Send): Draft => ({
   ...send,
   tenantId: identity.tenantId,
-  priority: send.priority ?? "medium",
+  priority: send.priority ?? (send.urgency === undefined ? "medium" : priorityOf(send.urgency)),
   source: "api"
 })
 

@@ -2,10 +2,15 @@
  * The deployment's secrets and what is made of them: tokens, and the cipher of device tokens.
  */
 import { Effect, Layer, Option, Path, Redacted, Result, Schema } from "effect"
+import { Kdf } from "effect/crypto"
 import { Hex } from "effect/encoding"
+import type { DeliveryId } from "@beckon/domain/Delivery"
+import * as PushReceipt from "@beckon/infra/callbacks/PushReceipt"
 import * as JwtTokens from "@beckon/infra/security/JwtTokens"
 import * as SecretFile from "@beckon/infra/security/SecretFile"
 import { TokenCipher } from "@beckon/infra/security/TokenCipher"
+import { CallbackSettings } from "../api/CallbackSettings.ts"
+import { Receipts } from "../delivery/Receipts.ts"
 import { ServerConfig } from "./ServerConfig.ts"
 
 /** RFC 7518 section 3.2: a key of the hash's size or larger. */
@@ -67,5 +72,38 @@ const deviceTokenSecret = Effect.gen(function* () {
   }
   return Redacted.make(bytes.success)
 })
+
+/** Made of the secret of device tokens, so that there is no other one to keep. */
+const receiptSecret = Effect.gen(function* () {
+  const kdf = yield* Kdf.Kdf
+  const key = yield* kdf.derive(Kdf.hkdfSha256, Redacted.value(yield* deviceTokenSecret), {
+    salt: new Uint8Array(0),
+    length: 32,
+    info: new TextEncoder().encode("beckon push receipts")
+  })
+  return Redacted.make(key)
+}).pipe(Effect.provide(Kdf.layerWebCrypto))
+
+export const layerReceipts = Layer.effect(
+  Receipts,
+  Effect.map(receiptSecret, (secret) => ({
+    of: (id: DeliveryId) => Effect.sync(() => PushReceipt.receiptOf(secret, id))
+  }))
+)
+
+/** What the callbacks of providers are checked with. */
+export const layerCallbacks = Layer.unwrap(
+  Effect.gen(function* () {
+    const config = yield* ServerConfig
+    return CallbackSettings.layer({
+      sendgridPublicKey: Option.getOrUndefined(config.sendgridPublicKey),
+      twilioAuthToken: Option.getOrUndefined(config.twilioAuthToken),
+      whatsappAppSecret: Option.getOrUndefined(config.whatsappAppSecret),
+      whatsappVerifyToken: Option.getOrUndefined(config.whatsappVerifyToken),
+      receiptSecret: yield* receiptSecret,
+      publicUrl: Option.getOrUndefined(Option.map(config.publicUrl, ({ href }) => href))
+    })
+  })
+)
 
 export const layerCipher = Layer.unwrap(Effect.map(deviceTokenSecret, TokenCipher.layer))

@@ -13,12 +13,22 @@ import * as UwsHttpServer from "@beckon/infra/uws/UwsHttpServer"
 import { UwsServer } from "@beckon/infra/uws/UwsServer"
 import * as EmptyErrors from "../api/EmptyErrors.ts"
 import * as AuthorizationLive from "../api/AuthorizationLive.ts"
+import * as CallbackHandlers from "../api/CallbackHandlers.ts"
+import * as DeadLetterHandlers from "../api/DeadLetterHandlers.ts"
+import * as DeliveryHandlers from "../api/DeliveryHandlers.ts"
 import * as FriendshipHandlers from "../api/FriendshipHandlers.ts"
 import * as MeHandlers from "../api/MeHandlers.ts"
+import * as NotificationHandlers from "../api/NotificationHandlers.ts"
 import * as Pages from "../api/Pages.ts"
+import * as PushTopicHandlers from "../api/PushTopicHandlers.ts"
 import { Readiness } from "../api/Readiness.ts"
+import * as RoutingHandlers from "../api/RoutingHandlers.ts"
 import * as SenderHandlers from "../api/SenderHandlers.ts"
 import * as SystemHandlers from "../api/SystemHandlers.ts"
+import * as TemplateHandlers from "../api/TemplateHandlers.ts"
+import * as UserHandlers from "../api/UserHandlers.ts"
+import * as WebhookHandlers from "../api/WebhookHandlers.ts"
+import { Endpoints } from "../delivery/Endpoints.ts"
 import { Friendships } from "../friendship/Friendships.ts"
 import { Gateway } from "../gateway/Gateway.ts"
 import { GatewaySettings } from "../gateway/GatewaySettings.ts"
@@ -28,8 +38,11 @@ import { Outboxes } from "../gateway/Outboxes.ts"
 import { PresenceKeeper } from "../gateway/PresenceKeeper.ts"
 import * as RemoteOutlet from "../gateway/RemoteOutlet.ts"
 import * as Sessions from "../gateway/Sessions.ts"
+import { Audiences } from "../inbox/Audiences.ts"
 import { Inbox } from "../inbox/Inbox.ts"
+import { Notifications } from "../inbox/Notifications.ts"
 import { Sender } from "../inbox/Sender.ts"
+import { Wording } from "../inbox/Wording.ts"
 import { EventIngest } from "../ingest/EventIngest.ts"
 import { OutboxRelay } from "../ingest/OutboxRelay.ts"
 import { GroupCommit } from "../mailbox/GroupCommit.ts"
@@ -39,6 +52,7 @@ import * as PartitionHost from "../mailbox/PartitionHost.ts"
 import { ResidentMailboxes } from "../mailbox/ResidentMailboxes.ts"
 import { StateLoader } from "../mailbox/StateLoader.ts"
 import * as Cluster from "./Cluster.ts"
+import * as Deliveries from "./Deliveries.ts"
 import * as Secrets from "./Secrets.ts"
 import * as RedisLayer from "./RedisLayer.ts"
 import { isJoined, ServerConfig } from "./ServerConfig.ts"
@@ -61,6 +75,7 @@ const layerSettings = Layer.unwrap(
 
 const layerHost = PartitionHost.layer.pipe(
   Layer.provide([GroupCommit.layer, StateLoader.layer]),
+  Layer.provideMerge(Deliveries.layerMeans),
   Layer.provideMerge(Mailboxes.layer)
 )
 
@@ -98,7 +113,14 @@ const layerMailboxes = Layer.unwrap(
 ).pipe(Layer.provideMerge(ResidentMailboxes.layer), Layer.provideMerge(Sessions.Sessions.layer))
 
 /** What callers can ask for, over any transport. */
-const layerServices = Layer.mergeAll(Inbox.layer, Sender.layer, Friendships.layer).pipe(
+const layerServices = Layer.mergeAll(
+  Inbox.layer,
+  Sender.layer,
+  Audiences.layer.pipe(Layer.provideMerge(Notifications.layer), Layer.provide(Wording.layer)),
+  Endpoints.layer,
+  Friendships.layer,
+  Deliveries.layerWork
+).pipe(
   Layer.provideMerge(EventIngest.layerConsumers),
   Layer.provideMerge(EventIngest.layer),
   Layer.provideMerge(OutboxRelay.layer)
@@ -119,7 +141,22 @@ const layerApi = Layer.mergeAll(
   Pages.layer,
   EmptyErrors.layer
 ).pipe(
-  Layer.provide([MeHandlers.layer, SenderHandlers.layer, FriendshipHandlers.layer, SystemHandlers.layer]),
+  Layer.provide([
+    MeHandlers.layer,
+    UserHandlers.layer,
+    SenderHandlers.layer,
+    NotificationHandlers.layer,
+    DeliveryHandlers.layer,
+    DeadLetterHandlers.layer,
+    RoutingHandlers.layer,
+    TemplateHandlers.layer,
+    WebhookHandlers.layer,
+    PushTopicHandlers.layer,
+    CallbackHandlers.layer,
+    FriendshipHandlers.layer,
+    SystemHandlers.layer
+  ]),
+  Layer.provide(Secrets.layerCallbacks),
   Layer.provide([AuthorizationLive.layer, HttpApiMiddleware.layerProblemDetails({ includeDetails: true })])
 )
 

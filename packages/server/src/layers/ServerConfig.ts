@@ -42,7 +42,37 @@ const config = Config.all({
   deviceTokenSecret: settings.deviceTokenSecret.read,
   mailboxIdle: settings.mailboxIdle.read,
   drainTimeout: settings.drainTimeout.read,
-  logLevel: settings.logLevel.read
+  logLevel: settings.logLevel.read,
+  publicUrl: settings.publicUrl.read,
+  ackTimeout: settings.ackTimeout.read,
+  deliveryLease: settings.deliveryLease.read,
+  deliveryTries: settings.deliveryTries.read,
+  deliveryRetryBase: settings.deliveryRetryBase.read,
+  breakerOpen: settings.breakerOpen.read,
+  providerRates: settings.providerRates.read,
+  deliveryEvents: settings.deliveryEvents.read,
+  fcmServiceAccount: settings.fcmServiceAccount.read,
+  vapidPublicKey: settings.vapidPublicKey.read,
+  vapidPrivateKey: settings.vapidPrivateKey.read,
+  vapidSubject: settings.vapidSubject.read,
+  mailFrom: settings.mailFrom.read,
+  sendgridApiKey: settings.sendgridApiKey.read,
+  sendgridUrl: settings.sendgridUrl.read,
+  sendgridPublicKey: settings.sendgridPublicKey.read,
+  smtpUrl: settings.smtpUrl.read,
+  dkimDomain: settings.dkimDomain.read,
+  dkimSelector: settings.dkimSelector.read,
+  dkimPrivateKey: settings.dkimPrivateKey.read,
+  twilioAccountSid: settings.twilioAccountSid.read,
+  twilioAuthToken: settings.twilioAuthToken.read,
+  twilioFrom: settings.twilioFrom.read,
+  twilioUrl: settings.twilioUrl.read,
+  whatsappToken: settings.whatsappToken.read,
+  whatsappPhoneNumberId: settings.whatsappPhoneNumberId.read,
+  whatsappAppSecret: settings.whatsappAppSecret.read,
+  whatsappVerifyToken: settings.whatsappVerifyToken.read,
+  whatsappUrl: settings.whatsappUrl.read,
+  webhookNetworks: settings.webhookNetworks.read
 })
 
 type Read = typeof config extends Config.Config<infer A> ? A : never
@@ -69,6 +99,26 @@ type Unchecked = Omit<Read, "host" | "nodeListenHost" | "allowedOrigins">
 export const isJoined = (config: Pick<Unchecked, "redisUrl" | "redisSentinels" | "redisClusterNodes">): boolean =>
   Option.isSome(config.redisUrl) || Option.isSome(config.redisSentinels) || Option.isSome(config.redisClusterNodes)
 
+/** Half of an account with a sender would only be noticed when something is to be sent. */
+const incompleteAccount = (config: Unchecked): string | undefined => {
+  const has = Option.isSome<unknown>
+  const needs = (name: string, option: Option.Option<unknown>, other: string, others: Option.Option<unknown>) =>
+    has(option) && !has(others) ? `${name} needs ${other}` : undefined
+  return (
+    needs("VAPID_PUBLIC_KEY", config.vapidPublicKey, "VAPID_PRIVATE_KEY", config.vapidPrivateKey) ??
+    needs("VAPID_PRIVATE_KEY", config.vapidPrivateKey, "VAPID_SUBJECT", config.vapidSubject) ??
+    needs("VAPID_SUBJECT", config.vapidSubject, "VAPID_PUBLIC_KEY", config.vapidPublicKey) ??
+    needs("SENDGRID_API_KEY", config.sendgridApiKey, "MAIL_FROM", config.mailFrom) ??
+    needs("SMTP_URL", config.smtpUrl, "MAIL_FROM", config.mailFrom) ??
+    needs("DKIM_DOMAIN", config.dkimDomain, "DKIM_SELECTOR", config.dkimSelector) ??
+    needs("DKIM_DOMAIN", config.dkimDomain, "DKIM_PRIVATE_KEY", config.dkimPrivateKey) ??
+    needs("TWILIO_ACCOUNT_SID", config.twilioAccountSid, "TWILIO_AUTH_TOKEN", config.twilioAuthToken) ??
+    needs("TWILIO_ACCOUNT_SID", config.twilioAccountSid, "TWILIO_FROM", config.twilioFrom) ??
+    needs("WHATSAPP_TOKEN", config.whatsappToken, "WHATSAPP_PHONE_NUMBER_ID", config.whatsappPhoneNumberId) ??
+    needs("WHATSAPP_APP_SECRET", config.whatsappAppSecret, "WHATSAPP_VERIFY_TOKEN", config.whatsappVerifyToken)
+  )
+}
+
 /** Several nodes share a database and secrets; with one of them missing each node would have its own. */
 const conflictOf = (config: Unchecked): string | undefined => {
   const ways = [
@@ -84,7 +134,8 @@ const conflictOf = (config: Unchecked): string | undefined => {
   if (Option.isSome(config.kafkaSaslMechanism) && !hasAccount) {
     return "KAFKA_SASL_MECHANISM needs KAFKA_USERNAME and KAFKA_PASSWORD"
   }
-  if (!isJoined(config)) return undefined
+  const incomplete = incompleteAccount(config)
+  if (incomplete !== undefined || !isJoined(config)) return incomplete
   if (Option.isNone(config.databaseUrl)) {
     return "Redis joins several nodes, which need DATABASE_URL: an embedded database has one"
   }

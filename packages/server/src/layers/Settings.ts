@@ -3,19 +3,10 @@
  * (`docs/configuration.md`, `deploy/env/*.env.example`) is generated from this table by `pnpm docs`.
  */
 import { Config, Duration, Schema } from "effect"
+import { deliverySettings } from "./DeliverySettingsTable.ts"
+import { setting } from "./Setting.ts"
 
-export interface Setting<A> {
-  readonly name: string
-  readonly about: string
-  /** The default in words. */
-  readonly fallback: string
-  /** A value for `.env.example` of a production deployment; absent where the default fits. */
-  readonly production?: string
-  readonly secret?: boolean
-  readonly read: Config.Config<A>
-}
-
-const setting = <A>(options: Setting<A>): Setting<A> => options
+export type { Setting } from "./Setting.ts"
 
 const Port = Schema.NumberFromString.pipe(
   Schema.decodeTo(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 })))
@@ -230,7 +221,7 @@ export const settings = {
   deviceTokenSecret: setting({
     name: "BECKON_DEVICE_TOKEN_SECRET",
     about:
-      "The key that device tokens are encrypted with: 32 bytes in hexadecimal, the same on every node (openssl rand -hex 32). Under another key the stored tokens cannot be read.",
+      "The key that device tokens and the secrets of webhooks are encrypted with: 32 bytes in hexadecimal, the same on every node (openssl rand -hex 32). Under another key what is stored cannot be read.",
     fallback: "a file in the data folder, made at the first start",
     production: "change-me-to-64-hexadecimal-digits",
     secret: true,
@@ -264,5 +255,6 @@ export const settings = {
       Config.withDefault("info" as const),
       Config.map((level) => logLevels[level])
     )
-  })
+  }),
+  ...deliverySettings
 }

@@ -10,13 +10,18 @@ import { refuseUnfinished } from "@beckon/infra/postgres/DatabaseCopyProgress"
 import * as PgliteMaintenance from "@beckon/infra/postgres/PgliteMaintenance"
 import type { DatabaseUrlInvalid } from "@beckon/infra/postgres/PostgresServer"
 import * as SqlDeadLetters from "@beckon/infra/postgres/SqlDeadLetters"
+import * as SqlDeliveryStore from "@beckon/infra/postgres/SqlDeliveryStore"
 import * as SqlDeviceStore from "@beckon/infra/postgres/SqlDeviceStore"
 import * as SqlEventOutbox from "@beckon/infra/postgres/SqlEventOutbox"
 import * as SqlFriendshipStore from "@beckon/infra/postgres/SqlFriendshipStore"
 import { runMigrations } from "@beckon/infra/postgres/SqlMigrations"
 import * as SqlNotificationStore from "@beckon/infra/postgres/SqlNotificationStore"
 import * as SqlPreferenceStore from "@beckon/infra/postgres/SqlPreferenceStore"
+import * as SqlRoutingPolicyStore from "@beckon/infra/postgres/SqlRoutingPolicyStore"
+import * as SqlScheduleStore from "@beckon/infra/postgres/SqlScheduleStore"
+import * as SqlTemplateStore from "@beckon/infra/postgres/SqlTemplateStore"
 import * as SqlUserDirectory from "@beckon/infra/postgres/SqlUserDirectory"
+import * as SqlWebhookEndpointStore from "@beckon/infra/postgres/SqlWebhookEndpointStore"
 import * as Bus from "./Bus.ts"
 import { layerCipher } from "./Secrets.ts"
 import { ServerConfig } from "./ServerConfig.ts"
@@ -70,7 +75,16 @@ const layerMigrated = Layer.effectDiscard(
   })
 )
 
+const layerDeliveries = Layer.unwrap(
+  Effect.map(ServerConfig, ({ deliveryEvents }) => SqlDeliveryStore.layer({ announceToBus: deliveryEvents }))
+)
+
 const layerStores = Layer.mergeAll(
+  layerDeliveries,
+  SqlScheduleStore.layer,
+  SqlRoutingPolicyStore.layer,
+  SqlTemplateStore.layer,
+  SqlWebhookEndpointStore.layer,
   SqlNotificationStore.layer,
   SqlFriendshipStore.layer,
   SqlEventOutbox.layer,

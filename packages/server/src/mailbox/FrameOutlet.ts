@@ -13,6 +13,7 @@ import type { MailboxKey } from "@beckon/domain/MailboxKey"
 
 /** A frame, encoded once, with the position that a client has after it. */
 export interface OutFrame {
+  /** Empty for a number that clients are not told of: their position moves on. */
   readonly json: string
   /** Absent on frames that do not move the position in this direction. */
   readonly seq?: number

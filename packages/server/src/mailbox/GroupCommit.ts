@@ -17,12 +17,15 @@ import type { Draft } from "@beckon/domain/Notification"
 import { NotificationStore } from "@beckon/domain/ports/NotificationStore"
 import type { SeqConflict, StoreUnavailable } from "@beckon/domain/ports/NotificationStore"
 import * as Batcher from "./Batcher.ts"
+import { DeliveryTiming } from "./DeliveryTiming.ts"
 import { MailboxSettings } from "./MailboxSettings.ts"
 
 export interface Submission {
   readonly key: MailboxKey.MailboxKey
   readonly state: MailboxState.MailboxState
   readonly drafts: ReadonlyArray<Draft>
+  /** A device of the user listens. */
+  readonly online: boolean
 }
 
 export type Committed = readonly [MailboxState.MailboxState, MailboxState.Acceptance]
@@ -46,6 +49,7 @@ export class GroupCommit extends Context.Service<
     GroupCommit,
     Effect.gen(function* () {
       const store = yield* NotificationStore
+      const deliveries = yield* DeliveryTiming
       const settings = yield* MailboxSettings
 
       const duplicatesOf = Effect.fnUntraced(function* (submissions: ReadonlyArray<Submission>, now: DateTime.Utc) {
@@ -65,11 +69,22 @@ export class GroupCommit extends Context.Service<
       const commit = Effect.fnUntraced(function* (submissions: ReadonlyArray<Submission>) {
         const now = yield* DateTime.now
         const known = yield* duplicatesOf(submissions, now)
-        const committed = submissions.map(({ drafts, key, state }): Committed =>
-          MailboxState.accept(state, drafts, known.get(MailboxKey.toString(key)) ?? noDuplicates, now, nextId)
+        const timingOf = yield* deliveries.of(new Set(submissions.map(({ key }) => key.tenantId)))
+        const committed = submissions.map(({ drafts, key, online, state }): Committed =>
+          MailboxState.accept(
+            state,
+            drafts,
+            known.get(MailboxKey.toString(key)) ?? noDuplicates,
+            now,
+            nextId,
+            (draft) => timingOf(draft, online, now)
+          )
         )
         const rows = committed.flatMap(([, acceptance]) => acceptance.rows)
-        if (rows.length > 0) yield* store.append(rows)
+        if (rows.length > 0) {
+          yield* store.append(rows)
+          deliveries.saved(rows)
+        }
         return committed.map((one) => Exit.succeed(one))
       })
 

@@ -118,12 +118,17 @@ const deliver = Effect.fnUntraced(function* (mailbox: Mailbox, commands: Readonl
     commands.length === 1 && commands[0] !== undefined ? commands[0].drafts : commands.flatMap((one) => one.drafts)
   for (let attempt = 0; ; attempt++) {
     const state = yield* loadState(mailbox, deps)
-    const exit = yield* Effect.exit(deps.commit.submit({ key: mailbox.key, state, drafts }))
+    const exit = yield* Effect.exit(
+      deps.commit.submit({ key: mailbox.key, state, drafts, online: mailbox.sessions.size > 0 })
+    )
     if (Exit.isSuccess(exit)) {
       const [next, acceptance] = exit.value
       mailbox.state = { ...next, acknowledged: Math.max(next.acknowledged, mailbox.state?.acknowledged ?? 0) }
       if (mailbox.sessions.size > 0) {
-        const frames = acceptance.rows.map((row, index) => notificationFrame(row, state.unread + index + 1))
+        let unread = state.unread
+        const frames = acceptance.rows.map((row) =>
+          row.hidden ? { json: "", seq: row.seq } : notificationFrame(row, (unread += 1))
+        )
         if (frames.length > 0) push(mailbox, deps.outlet, frames)
       }
       let from = 0

@@ -51,7 +51,7 @@ describe("the command line", () => {
     Effect.gen(function* () {
       const { code, stdout } = yield* run(["--help"])
       expect(code).toBe(0)
-      for (const name of ["serve", "migrate", "token", "send", "tail", "inbox"])
+      for (const name of ["serve", "migrate", "token", "send", "tail", "inbox", "deliveries", "dead-letters"])
         expect(stdout).toMatch(new RegExp(`^  ${name} `, "m"))
     }).pipe(Effect.provide(NodeServices.layer))
   )
@@ -75,7 +75,7 @@ describe("the command line", () => {
     )
   }
 
-  for (const name of ["serve", "migrate", "token", "send", "tail", "inbox"]) {
+  for (const name of ["serve", "migrate", "token", "send", "tail", "inbox", "deliveries", "dead-letters"]) {
     it.effect(`explains ${name} with examples and exit codes`, () =>
       Effect.gen(function* () {
         const { code, stdout } = yield* run([name, "--help"])
@@ -95,7 +95,11 @@ describe("the command line", () => {
     [["token", ""], "user"],
     [["token", "alice", "--ttl", "forever"], "--ttl"],
     [["token", "alice", "--tenant", "x".repeat(65)], "--tenant"],
-    [["send", "alice", "--message", "m"], "--title"],
+    [["send", "alice", "--template", "a\nb"], "--template"],
+    [["deliveries", "list", "--state", "lost"], "--state"],
+    [["deliveries", "show"], "id"],
+    [["dead-letters", "list", "--channel", "pigeon"], "--channel"],
+    [["dead-letters", "replay", "--all", "--limit", "10001"], "--limit"],
     [["send", "alice", "--title", "t", "--message", "m", "--data", "[1]"], "--data"],
     [["send", "alice", "--title", "t", "--message", "m", "--data", "{"], "--data"],
     [["send", "alice", "--title", "t", "--message", "m", "--priority", "urgent"], "--priority"],
@@ -110,6 +114,27 @@ describe("the command line", () => {
         expect(code).toBe(2)
         expect(stderr).toContain(named)
         expect(line).toBeUndefined()
+      }).pipe(Effect.provide(NodeServices.layer))
+    )
+  }
+
+  const contradictions: ReadonlyArray<readonly [args: ReadonlyArray<string>, line: string]> = [
+    [["send", "alice", "--message", "m"], "--title is needed, or --template"],
+    [["send", "alice", "--title", "t"], "--message is needed, or --template"],
+    [["send", "alice", "--title", "t", "--message", "m", "--var", "a=b"], "--var goes with --template"],
+    [
+      ["send", "alice", "--template", "welcome", "--title", "t"],
+      "--template does not go together with --title and --message"
+    ],
+    [["dead-letters", "replay"], "Give ids, or --all, and not both"],
+    [["dead-letters", "discard", "--all", "some-id"], "Give ids, or --all, and not both"],
+    [["dead-letters", "replay", "some-id", "--channel", "email"], "--channel goes with --all"]
+  ]
+  for (const [args, told] of contradictions) {
+    it.effect(`refuses ${args.join(" ")} with code 2 and one line`, () =>
+      Effect.gen(function* () {
+        const { code, line } = yield* run(args)
+        expect({ code, line }).toEqual({ code: 2, line: told })
       }).pipe(Effect.provide(NodeServices.layer))
     )
   }

@@ -42,6 +42,17 @@ describe("Session.writeLive", () => {
     assert.deepStrictEqual(subscription.position, { epoch: "e", seq: 150, rev: 0 })
   })
 
+  it("moves a client's position over numbers that it is not told of, without a word", () => {
+    const { session, socket, subscription } = subscribed()
+    Session.goLive(session, subscription, settings)
+    assert.isTrue(Session.writeLive(session, [{ json: "", seq: 1 }], settings))
+    assert.deepStrictEqual(socket.texts, [])
+    const frames = [{ json: "", seq: 2 }, notification(3), { json: "", seq: 4 }, notification(5)]
+    assert.isTrue(Session.writeLive(session, frames, settings))
+    assert.deepStrictEqual(seqsOf(socket.frames), [3, 5])
+    assert.deepStrictEqual(subscription.position, { epoch: "e", seq: 5, rev: 0 })
+  })
+
   it("holds back what happens while the past is written, and writes nothing twice", () => {
     fc.assert(
       fc.property(fc.nat(20), fc.nat(20), fc.nat(20), (past, before, count) => {

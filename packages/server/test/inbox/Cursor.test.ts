@@ -2,6 +2,7 @@ import { Result } from "effect"
 import { encode } from "effect/encoding/Base64Url"
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
+import { UserId } from "@beckon/domain/Identifiers"
 import * as Cursor from "../../src/inbox/Cursor.ts"
 
 describe("Cursor", () => {
@@ -10,6 +11,11 @@ describe("Cursor", () => {
       fc.property(fc.nat(), (seq) => assert.deepStrictEqual(Cursor.toSeq(Cursor.ofSeq(seq)), Result.succeed(seq)))
     )
     fc.assert(fc.property(fc.uuid(), (id) => assert.deepStrictEqual(Cursor.toId(Cursor.ofId(id)), Result.succeed(id))))
+    for (const name of ["ann", "u:", "Ærøskøbing 👩‍🚀", "x".repeat(128), "👋".repeat(64)]) {
+      const cursor = Cursor.ofUser(UserId.make(name))
+      assert.isAtMost(cursor.length, 1_024)
+      assert.deepStrictEqual(Cursor.toUser(cursor), Result.succeed(UserId.make(name)))
+    }
   })
 
   it("refuses what no list gave, and never throws", () => {
@@ -26,7 +32,9 @@ describe("Cursor", () => {
     for (const cursor of forged) {
       assert.isTrue(Result.isFailure(Cursor.toSeq(cursor)), cursor)
       assert.isTrue(Result.isFailure(Cursor.toId(cursor)), cursor)
+      assert.isTrue(Result.isFailure(Cursor.toUser(cursor)), cursor)
     }
+    assert.isTrue(Result.isFailure(Cursor.toUser(encode(`u:${"x".repeat(129)}`))))
     assert.isTrue(Result.isFailure(Cursor.toSeq(Cursor.ofId("1"))))
     assert.isTrue(Result.isFailure(Cursor.toId(Cursor.ofSeq(1))))
     fc.assert(

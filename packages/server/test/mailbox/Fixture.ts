@@ -10,6 +10,7 @@ import type { Draft } from "@beckon/domain/Notification"
 import { NotificationStore } from "@beckon/domain/ports/NotificationStore"
 import * as MemoryNotificationStore from "@beckon/infra/memory/MemoryNotificationStore"
 import * as Cluster from "../../src/layers/Cluster.ts"
+import { DeliveryTiming } from "../../src/mailbox/DeliveryTiming.ts"
 import { FrameOutlet } from "../../src/mailbox/FrameOutlet.ts"
 import type { OutFrame } from "../../src/mailbox/FrameOutlet.ts"
 import { GroupCommit } from "../../src/mailbox/GroupCommit.ts"
@@ -75,9 +76,10 @@ export interface Options {
   readonly settings?: Partial<MailboxSettingsShape>
   /** Changes what the store does. */
   readonly store?: (store: Store) => Store
+  readonly timing?: Layer.Layer<DeliveryTiming>
 }
 
-export const layer = ({ settings, store }: Options = {}) => {
+export const layer = ({ settings, store, timing = DeliveryTiming.layerNone }: Options = {}) => {
   const layerStore =
     store === undefined
       ? MemoryNotificationStore.layer
@@ -86,6 +88,7 @@ export const layer = ({ settings, store }: Options = {}) => {
         )
   return PartitionHost.layer.pipe(
     Layer.provideMerge([GroupCommit.layer, StateLoader.layer]),
+    Layer.provide(timing),
     Layer.provideMerge(Mailboxes.layer),
     Layer.provideMerge(Cluster.layerSingle),
     Layer.provideMerge(ResidentMailboxes.layer),

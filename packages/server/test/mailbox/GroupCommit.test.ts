@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Option } from "effect"
 import { NotificationStore, SeqConflict, StoreUnavailable } from "@beckon/domain/ports/NotificationStore"
 import * as MemoryNotificationStore from "@beckon/infra/memory/MemoryNotificationStore"
+import { DeliveryTiming } from "../../src/mailbox/DeliveryTiming.ts"
 import { GroupCommit } from "../../src/mailbox/GroupCommit.ts"
 import type { Submission } from "../../src/mailbox/GroupCommit.ts"
 import { MailboxSettings } from "../../src/mailbox/MailboxSettings.ts"
@@ -18,7 +19,7 @@ const layer = (spoil: (store: Store) => Partial<Store> = () => ({})) =>
       )
     ),
     Layer.provide(MemoryNotificationStore.layer),
-    Layer.provide(MailboxSettings.layer())
+    Layer.provide([MailboxSettings.layer(), DeliveryTiming.layerNone])
   )
 
 /** One submission for each user, all at once. */
@@ -30,7 +31,7 @@ const submitAll = Effect.fnUntraced(function* (users: ReadonlyArray<string>, dra
     const state = states[index]
     return state === undefined
       ? []
-      : [{ key: keyOf(user), state, drafts: Array.from({ length: drafts }, () => draft(user)) }]
+      : [{ key: keyOf(user), state, drafts: Array.from({ length: drafts }, () => draft(user)), online: false }]
   })
   return yield* Effect.forEach(submissions, (submission) => Effect.exit(submit(submission)), {
     concurrency: "unbounded"
@@ -90,7 +91,7 @@ describe("GroupCommit", () => {
       yield* submitAll(["ada"], 1)
       const [ada, bob] = yield* Effect.forEach(
         states.map((state, index) => ({ state, user: index === 0 ? "ada" : "bob" })),
-        ({ state, user }) => Effect.exit(submit({ key: keyOf(user), state, drafts: [draft(user)] })),
+        ({ state, user }) => Effect.exit(submit({ key: keyOf(user), state, drafts: [draft(user)], online: false })),
         { concurrency: "unbounded" }
       )
       assert.strictEqual(ada === undefined ? undefined : errorOf(ada)?._tag, "SeqConflict")
@@ -111,7 +112,7 @@ describe("GroupCommit", () => {
         (state, index) => {
           const user = people[index] ?? ""
           const one = { ...draft(user), ...(user === "bob" ? { dedupeKey: "once" } : {}) }
-          return Effect.exit(submit({ key: keyOf(user), state, drafts: [one] }))
+          return Effect.exit(submit({ key: keyOf(user), state, drafts: [one], online: false }))
         },
         { concurrency: "unbounded" }
       )
@@ -165,7 +166,8 @@ describe("GroupCommit", () => {
             submit({
               key,
               state,
-              drafts: [draft(key.userId, { dedupeKey: "k" }), draft(key.userId, { dedupeKey: "k" })]
+              drafts: [draft(key.userId, { dedupeKey: "k" }), draft(key.userId, { dedupeKey: "k" })],
+              online: false
             }),
           { concurrency: "unbounded" }
         )

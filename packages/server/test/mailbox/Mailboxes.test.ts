@@ -1,9 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Option } from "effect"
+import { Duration, Effect, Exit, Layer, Option } from "effect"
+import type { DateTime } from "effect"
 import { EntityId, ShardId, Sharding } from "effect/cluster"
 import fc from "fast-check"
 import { partitionOf } from "@beckon/domain/MailboxKey"
+import type { Draft, StoredNotification } from "@beckon/domain/Notification"
 import { NotificationStore } from "@beckon/domain/ports/NotificationStore"
+import { DeliveryTiming } from "../../src/mailbox/DeliveryTiming.ts"
 import { Mailboxes } from "../../src/mailbox/Mailboxes.ts"
 import * as PartitionIds from "../../src/mailbox/PartitionIds.ts"
 import { attach, decodeFrames, draft, keyOf, layer, Recorder, seqsOf, session } from "./Fixture.ts"
@@ -20,6 +23,46 @@ const calls = fc.array(
 )
 
 describe("Mailboxes.deliver", () => {
+  it.live("plans deliveries by whether the user listens, and does not show what is for other channels only", () => {
+    const seen: Array<{ readonly title: string; readonly online: boolean }> = []
+    const saved: Array<string> = []
+    const timing = Layer.succeed(DeliveryTiming, {
+      of: () =>
+        Effect.succeed((one: Draft, online: boolean, now: DateTime.Utc) => {
+          seen.push({ title: one.title, online })
+          return { planAt: online ? null : now, fallbackAt: now }
+        }),
+      saved: (rows: ReadonlyArray<StoredNotification>) => void saved.push(...rows.map(({ title }) => title))
+    })
+    return Effect.gen(function* () {
+      const mailboxes = yield* Mailboxes
+      const recorder = yield* Recorder
+      const store = yield* NotificationStore
+      yield* mailboxes.deliver([draft("ada", { title: "offline" })])
+      yield* attach("ada", "ada-1")
+      yield* mailboxes.deliver([
+        draft("ada", { title: "by mail", options: { channels: ["email"] } }),
+        draft("ada", { title: "online" })
+      ])
+      assert.deepStrictEqual(seen, [
+        { title: "offline", online: false },
+        { title: "by mail", online: true },
+        { title: "online", online: true }
+      ])
+      assert.deepStrictEqual(saved, ["offline", "by mail", "online"])
+      const [hidden, shown] = recorder.framesOf(session("ada-1"))
+      assert.deepStrictEqual(hidden, { json: "", seq: 2 })
+      assert.deepStrictEqual(
+        [...decodeFrames(shown === undefined ? [] : [shown])].map((one) => "unread" in one && one.unread),
+        [2]
+      )
+      assert.strictEqual(yield* store.unreadCount(keyOf("ada")), 2)
+      const again = yield* attach("ada", "ada-2", { epoch: (yield* attach("ada", "ada-3")).head.epoch, seq: 0 })
+      assert.deepStrictEqual(seqsOf(again.frames), [1, 3])
+      assert.deepStrictEqual([again.head.seq, again.unread], [3, 2])
+    }).pipe(Effect.provide(layer({ timing })))
+  })
+
   it.live("gives every user one order, the same on all of his sessions, whatever comes at once", () =>
     Effect.forEach(
       fc.sample(calls, { numRuns: 12, seed: 20260131 }),

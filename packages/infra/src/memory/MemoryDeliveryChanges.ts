@@ -1,0 +1,143 @@
+/**
+ * What senders, operators and time do to deliveries in memory: cancel, replay, discard, reconcile.
+ */
+import { isOpen } from "@beckon/domain/Delivery"
+import type { DeliveryId } from "@beckon/domain/Delivery"
+import type { NotificationId, TenantId } from "@beckon/domain/Identifiers"
+import type { DeadTarget, Reconciliation } from "@beckon/domain/ports/DeliveryStore"
+import { DateTime } from "effect"
+import type { Duration } from "effect"
+import { nextId } from "../delivery/NewRow.ts"
+import type { MemoryDeliveries, Row } from "./MemoryDeliveries.ts"
+import type { MemoryNotifications } from "./MemoryNotifications.ts"
+
+export type CancelTarget = { readonly cancelKey: string } | { readonly notificationId: NotificationId }
+
+const waits = ({ delivery }: Row): boolean => delivery.state === "pending" || delivery.state === "failed"
+
+const close = (row: Row, now: DateTime.Utc): void => {
+  row.digestOpen = false
+  row.delivery = { ...row.delivery, state: "cancelled", reason: "cancelled", updatedAt: now }
+}
+
+export const cancel = (
+  deliveries: MemoryDeliveries,
+  notifications: MemoryNotifications["Service"],
+  tenantId: TenantId,
+  target: CancelTarget,
+  now: DateTime.Utc
+): number => {
+  const isMeant = (cancelKey: string | null, id: NotificationId | null) =>
+    "cancelKey" in target ? cancelKey === target.cancelKey : id === target.notificationId
+  let count = 0
+  for (const mailbox of notifications.mailboxes(tenantId)) {
+    count += mailbox.setPlanAt(({ id, options }) => isMeant(options?.cancelKey ?? null, id), null)
+  }
+  for (const item of deliveries.items.filter((each) => each.tenantId === tenantId)) {
+    const row = deliveries.rows.get(item.deliveryId)
+    if (row === undefined || !waits(row) || !isMeant(item.cancelKey, item.notificationId)) continue
+    deliveries.items = deliveries.items.filter((other) => other !== item)
+    row.delivery = { ...row.delivery, items: row.delivery.items - 1, updatedAt: now }
+    if (row.delivery.items === 0) close(row, now)
+    count += 1
+  }
+  for (const row of deliveries.rows.values()) {
+    const { notificationId, tenantId: owner } = row.delivery
+    if (owner !== tenantId || !waits(row) || !isMeant(row.cancelKey, notificationId)) continue
+    close(row, now)
+    count += 1
+  }
+  return count
+}
+
+const unresolved = (deliveries: MemoryDeliveries, tenantId: TenantId, target: DeadTarget): ReadonlyArray<Row> =>
+  [...deliveries.rows.values()]
+    .filter(
+      ({ delivery }) =>
+        delivery.tenantId === tenantId &&
+        delivery.state === "dead" &&
+        delivery.resolution === null &&
+        (target._tag === "Ids"
+          ? target.ids.includes(delivery.id)
+          : target.channel === undefined || target.channel === delivery.channel)
+    )
+    .slice(0, target._tag === "All" ? target.limit : undefined)
+
+const resolve = (row: Row, resolution: "replayed" | "discarded", now: DateTime.Utc): void => {
+  row.delivery = { ...row.delivery, resolution, updatedAt: now }
+}
+
+export const replay = (deliveries: MemoryDeliveries, tenantId: TenantId, target: DeadTarget, now: DateTime.Utc) =>
+  unresolved(deliveries, tenantId, target).map((row): { id: DeliveryId; replayedAs: DeliveryId } => {
+    const { cancelKey, content, delivery, digestKey, seq } = row
+    const { channel, id, items, notificationId, target: to, urgency, userId } = delivery
+    const again = deliveries.insert(
+      {
+        id: nextId(),
+        tenantId,
+        userId,
+        notificationId,
+        seq,
+        channel,
+        target: to,
+        condition: "always",
+        state: "pending",
+        urgency,
+        dueAt: now.epochMilliseconds,
+        reason: null,
+        digestKey,
+        digestOpen: false,
+        items,
+        content,
+        cancelKey
+      },
+      now,
+      { replayOf: id }
+    )
+    again.progress = row.progress
+    for (const item of deliveries.items) if (item.deliveryId === id) item.deliveryId = again.delivery.id
+    resolve(row, "replayed", now)
+    return { id, replayedAs: again.delivery.id }
+  })
+
+export const discard = (
+  deliveries: MemoryDeliveries,
+  tenantId: TenantId,
+  target: DeadTarget,
+  now: DateTime.Utc
+): number => {
+  const rows = unresolved(deliveries, tenantId, target)
+  for (const row of rows) resolve(row, "discarded", now)
+  return rows.length
+}
+
+const contradicts = ({ attempts, delivery }: Row): boolean => {
+  const last = Math.max(...attempts.map(({ attempt }) => attempt))
+  const tries = attempts.filter(({ attempt }) => attempt === last)
+  return isOpen(delivery.state) && tries.length > 0 && tries.every(({ outcome }) => outcome === "sent")
+}
+
+export const reconcile = (
+  deliveries: MemoryDeliveries,
+  notifications: MemoryNotifications["Service"],
+  now: DateTime.Utc,
+  patience: Duration.Duration
+): Reconciliation => {
+  const before = DateTime.subtractDuration(now, patience)
+  const rows = [...deliveries.rows.values()]
+  const open = rows.filter(({ delivery }) => isOpen(delivery.state))
+  const lost = deliveries.items.filter(({ deliveryId }) => !deliveries.rows.has(deliveryId))
+  const wrong = rows.filter(
+    ({ delivery, digestKey }) =>
+      digestKey !== null &&
+      delivery.resolution !== "replayed" &&
+      delivery.items !== deliveries.itemsOf(delivery.id).length
+  )
+  return {
+    open: open.length,
+    unplanned: notifications.mailboxes().reduce((sum, mailbox) => sum + mailbox.unplanned(before).length, 0),
+    overdue: open.filter(({ delivery }) => DateTime.isLessThanOrEqualTo(delivery.dueAt, before)).length,
+    strayItems: lost.length + wrong.length,
+    contradictions: rows.filter(contradicts).length
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * `/api/v1/dead-letters/*`: deliveries that nobody tries any more, and records that nobody understood.
+ */
+import { DateTime, Effect, Option } from "effect"
+import { HttpApiBuilder } from "effect/http-api"
+import { BeckonApi } from "@beckon/domain/api/BeckonApi"
+import type { DeadTargetBody } from "@beckon/domain/api/DeliveryApi"
+import { DeliveryId } from "@beckon/domain/Delivery"
+import { NotFound } from "@beckon/domain/Problem"
+import { DeadLetters } from "@beckon/domain/ports/DeadLetters"
+import { DeliveryStore } from "@beckon/domain/ports/DeliveryStore"
+import type { DeadTarget } from "@beckon/domain/ports/DeliveryStore"
+import { Nudges } from "../delivery/Nudges.ts"
+import * as Cursor from "../inbox/Cursor.ts"
+import { storeToProblem } from "../inbox/Inbox.ts"
+import { requireSender } from "../inbox/Senders.ts"
+import * as Status from "../inbox/Status.ts"
+import { tenantHeader } from "../ingest/EventIngest.ts"
+
+const defaultLimit = 20
+const defaultReplay = 1_000
+
+/** Of the deployment's records that were not understood, the newest that a caller's are looked for among. */
+const lettersRead = 1_000
+
+const sender = requireSender("the dead letters of a tenant")
+
+const targetOf = (body: DeadTargetBody): DeadTarget =>
+  "ids" in body
+    ? { _tag: "Ids", ids: body.ids }
+    : {
+        _tag: "All",
+        limit: body.limit ?? defaultReplay,
+        ...(body.channel === undefined ? {} : { channel: body.channel })
+      }
+
+export const layer = HttpApiBuilder.group(
+  BeckonApi,
+  "deadLetters",
+  Effect.fn(function* (handlers) {
+    const store = yield* DeliveryStore
+    const letters = yield* DeadLetters
+    const nudges = yield* Nudges
+    return handlers.handleAll({
+      list: ({ query: { channel, cursor, limit = defaultLimit, userId } }) =>
+        Effect.gen(function* () {
+          const { tenantId } = yield* sender
+          const before = cursor === undefined ? undefined : yield* Effect.fromResult(Cursor.toId(cursor))
+          const rows = yield* Effect.catch(
+            store.list(tenantId, {
+              states: ["dead"],
+              unresolved: true,
+              limit: limit + 1,
+              ...(channel === undefined ? {} : { channel }),
+              ...(userId === undefined ? {} : { userId }),
+              ...(before === undefined ? {} : { before: DeliveryId.make(before) })
+            }),
+            storeToProblem
+          )
+          return Cursor.pageOf(rows.map(Status.deliveryView), limit, ({ id }) => Cursor.ofId(id))
+        }),
+      events: ({ query: { limit = defaultLimit } }) =>
+        Effect.gen(function* () {
+          const { tenantId } = yield* sender
+          const listed = yield* Effect.catch(letters.list(lettersRead), storeToProblem)
+          // A record without the header is the default tenant's, as where it came in.
+          const own = listed.filter(({ headers }) => (headers[tenantHeader] ?? "default") === tenantId)
+          return { data: own.slice(0, limit) }
+        }),
+      get: ({ params }) =>
+        Effect.gen(function* () {
+          const { tenantId } = yield* sender
+          const found = yield* Effect.catch(store.get(tenantId, params.id), storeToProblem)
+          return Option.isSome(found) && found.value.state === "dead"
+            ? { data: Status.historyView(found.value) }
+            : yield* new NotFound({ detail: "id: no dead delivery of your tenant has this id" })
+        }),
+      replay: ({ payload }) =>
+        Effect.gen(function* () {
+          const { tenantId } = yield* sender
+          const now = yield* DateTime.now
+          const data = yield* Effect.catch(store.replay(tenantId, targetOf(payload), now), storeToProblem)
+          nudges.send.now()
+          return { data }
+        }),
+      discard: ({ payload }) =>
+        Effect.gen(function* () {
+          const { tenantId } = yield* sender
+          const now = yield* DateTime.now
+          const discarded = yield* Effect.catch(store.discard(tenantId, targetOf(payload), now), storeToProblem)
+          return { data: { discarded } }
+        })
+    })
+  })
+)

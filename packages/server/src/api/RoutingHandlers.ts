@@ -1,0 +1,41 @@
+/**
+ * `/api/v1/routing-policy`: how a tenant routes its notifications beyond the socket.
+ */
+import { Effect } from "effect"
+import { HttpApiBuilder } from "effect/http-api"
+import { BeckonApi } from "@beckon/domain/api/BeckonApi"
+import { Conflict } from "@beckon/domain/Problem"
+import { RoutingPolicyStore } from "@beckon/domain/ports/RoutingPolicyStore"
+import { storeToProblem } from "../inbox/Inbox.ts"
+import { requireSender } from "../inbox/Senders.ts"
+
+const sender = requireSender("the routing policy")
+
+export const layer = HttpApiBuilder.group(
+  BeckonApi,
+  "routing",
+  Effect.fn(function* (handlers) {
+    const store = yield* RoutingPolicyStore
+    return handlers.handleAll({
+      get: () =>
+        Effect.gen(function* () {
+          const { tenantId } = yield* sender
+          return { data: yield* Effect.catch(store.get(tenantId), storeToProblem) }
+        }),
+      set: ({ payload: { policy, version: expected } }) =>
+        Effect.gen(function* () {
+          const { tenantId } = yield* sender
+          const version = yield* store.set(tenantId, policy, expected).pipe(
+            Effect.catchTags({
+              StoreUnavailable: storeToProblem,
+              VersionConflict: ({ version }) =>
+                Effect.fail(
+                  new Conflict({ detail: `version: it is ${version} now; read it again and repeat the change` })
+                )
+            })
+          )
+          return { data: { policy, version } }
+        })
+    })
+  })
+)

@@ -1,0 +1,91 @@
+/**
+ * `/api/v1/users/*`: the users of a tenant, as its services keep them.
+ */
+import { DateTime, Effect, Option } from "effect"
+import { HttpApiBuilder } from "effect/http-api"
+import { BeckonApi } from "@beckon/domain/api/BeckonApi"
+import type { UserId } from "@beckon/domain/Identifiers"
+import { Conflict, NotFound, Unprocessable } from "@beckon/domain/Problem"
+import { DeviceStore } from "@beckon/domain/ports/DeviceStore"
+import { PreferenceStore } from "@beckon/domain/ports/PreferenceStore"
+import { UserDirectory } from "@beckon/domain/ports/UserDirectory"
+import * as Cursor from "../inbox/Cursor.ts"
+import { storeToProblem } from "../inbox/Inbox.ts"
+import { requireSender } from "../inbox/Senders.ts"
+import * as Wishes from "../inbox/Wishes.ts"
+import * as Devices from "./Devices.ts"
+
+const defaultLimit = 20
+
+const sender = requireSender("the users of a tenant")
+
+const unknown = new NotFound({ detail: "id: no user of your tenant has this id" })
+
+const asData = <A>(data: A) => ({ data })
+
+export const layer = HttpApiBuilder.group(
+  BeckonApi,
+  "users",
+  Effect.fn(function* (handlers) {
+    const directory = yield* UserDirectory
+    const preferences = yield* PreferenceStore
+    const devices = yield* DeviceStore
+
+    const keyOf = (userId: UserId) => Effect.map(sender, ({ tenantId }) => ({ tenantId, userId }))
+
+    return handlers.handleAll({
+      create: ({ payload: { userId, ...user } }) =>
+        Effect.gen(function* () {
+          const { tenantId } = yield* sender
+          // `/users/me` is the caller himself.
+          if (userId === "me") return yield* new Unprocessable({ detail: "user_id: me stands for the caller" })
+          const now = yield* DateTime.now
+          const made = yield* Effect.catch(directory.create(tenantId, userId, user, now), storeToProblem)
+          if (Option.isNone(made)) return yield* new Conflict({ detail: "user_id: a user of this id is there already" })
+          return { data: made.value }
+        }),
+      list: ({ query }) =>
+        Effect.gen(function* () {
+          const { tenantId } = yield* sender
+          const limit = query.limit ?? defaultLimit
+          const after = query.cursor === undefined ? undefined : yield* Effect.fromResult(Cursor.toUser(query.cursor))
+          const users = yield* Effect.catch(
+            directory.list(tenantId, {
+              limit: limit + 1,
+              ...(query.role === undefined ? {} : { role: query.role }),
+              ...(after === undefined ? {} : { afterUserId: after })
+            }),
+            storeToProblem
+          )
+          return Cursor.pageOf(users, limit, ({ userId }) => Cursor.ofUser(userId))
+        }),
+      get: ({ params }) =>
+        Effect.gen(function* () {
+          const { tenantId } = yield* sender
+          const [user] = yield* Effect.catch(directory.find(tenantId, [params.id]), storeToProblem)
+          return user === undefined ? yield* unknown : { data: user }
+        }),
+      update: ({ params, payload }) =>
+        Effect.gen(function* () {
+          const { tenantId } = yield* sender
+          const now = yield* DateTime.now
+          const changed = yield* Effect.catch(directory.update(tenantId, params.id, payload, now), storeToProblem)
+          return Option.isNone(changed) ? yield* unknown : { data: changed.value }
+        }),
+      remove: ({ params }) =>
+        Effect.gen(function* () {
+          const { tenantId } = yield* sender
+          const known = yield* Effect.catch(directory.remove(tenantId, params.id), storeToProblem)
+          if (!known) return yield* unknown
+        }),
+      preferences: ({ params }) =>
+        Effect.flatMap(keyOf(params.id), (key) =>
+          Effect.map(Effect.catch(preferences.get(key), storeToProblem), asData)
+        ),
+      setPreferences: ({ params, payload }) =>
+        Effect.flatMap(keyOf(params.id), (key) => Effect.as(Wishes.save(preferences, key, payload), asData(payload))),
+      devices: ({ params }) =>
+        Effect.flatMap(keyOf(params.id), (key) => Effect.map(Devices.viewsOf(devices, key), asData))
+    })
+  })
+)

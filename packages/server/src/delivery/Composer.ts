@@ -1,0 +1,195 @@
+/**
+ * Makes of claimed deliveries what providers take: to whom, in which words; or says why there is nothing to send.
+ */
+import { Context, DateTime, Effect, Layer, Option, Redacted } from "effect"
+import type { Condition, DeliveryChannel } from "@beckon/domain/Delivery"
+import type { TenantId } from "@beckon/domain/Identifiers"
+import * as Keys from "@beckon/domain/MailboxKey"
+import type { Messages } from "@beckon/domain/ports/ChannelProvider"
+import type { Claimed } from "@beckon/domain/ports/DeliveryStore"
+import { DeviceStore } from "@beckon/domain/ports/DeviceStore"
+import type { KnownDevice } from "@beckon/domain/ports/DeviceStore"
+import type { StoreUnavailable } from "@beckon/domain/ports/NotificationStore"
+import { UserDirectory } from "@beckon/domain/ports/UserDirectory"
+import type { User } from "@beckon/domain/ports/UserDirectory"
+import { WebhookEndpointStore } from "@beckon/domain/ports/WebhookEndpointStore"
+import * as MessageParts from "./MessageParts.ts"
+import { Receipts } from "./Receipts.ts"
+import { Words } from "./Words.ts"
+
+/** A message, and the device that it goes to where there are several. */
+export interface Part<Channel extends DeliveryChannel = DeliveryChannel> {
+  readonly message: Messages[Channel]
+  readonly device?: KnownDevice
+}
+
+export type Composed =
+  | { readonly _tag: "Parts"; readonly parts: ReadonlyArray<Part> }
+  /** Not wanted any more. */
+  | { readonly _tag: "Skip"; readonly reason: string }
+  /** It can never be sent. */
+  | { readonly _tag: "Dead"; readonly reason: string; readonly detail: string }
+  /** Its user has no address on this channel. */
+  | { readonly _tag: "Unreachable"; readonly reason: string }
+
+/** Whether the condition of a delivery still holds, and if not why. */
+export const obstacle = (
+  condition: Condition,
+  { acknowledged, seen }: Pick<Claimed, "acknowledged" | "seen">
+): string | undefined => {
+  if (condition === "always") return undefined
+  if (seen) return "seen"
+  return condition === "unacknowledged" && acknowledged ? "acknowledged" : undefined
+}
+
+const skip = (reason: string): Composed => ({ _tag: "Skip", reason })
+const unreachable = (reason: string): Composed => ({ _tag: "Unreachable", reason })
+const parts = (...all: ReadonlyArray<Part>): Composed => ({ _tag: "Parts", parts: all })
+
+interface Contacts {
+  readonly user: (claimed: Claimed) => User | undefined
+  readonly devices: (claimed: Claimed) => ReadonlyArray<KnownDevice>
+}
+
+const keyOf = ({ delivery }: Claimed) =>
+  delivery.userId === null ? undefined : { tenantId: delivery.tenantId, userId: delivery.userId }
+
+export class Composer extends Context.Service<
+  Composer,
+  {
+    /** Answers in the order of the claims; the store is asked once for all of them. */
+    readonly compose: (claims: ReadonlyArray<Claimed>) => Effect.Effect<ReadonlyArray<Composed>, StoreUnavailable>
+  }
+>()("@beckon/server/delivery/Composer") {
+  static readonly layer = Layer.effect(
+    Composer,
+    Effect.gen(function* () {
+      const directory = yield* UserDirectory
+      const devices = yield* DeviceStore
+      const endpoints = yield* WebhookEndpointStore
+      const words = yield* Words
+      const receipts = yield* Receipts
+
+      const contactsOf = Effect.fnUntraced(function* (claims: ReadonlyArray<Claimed>) {
+        const users = new Map<string, User>()
+        const byTenant = new Map<TenantId, Set<User["userId"]>>()
+        for (const { delivery } of claims) {
+          if (delivery.userId === null || delivery.channel === "webhook") continue
+          const ids = byTenant.get(delivery.tenantId) ?? new Set()
+          byTenant.set(delivery.tenantId, ids.add(delivery.userId))
+        }
+        for (const [tenantId, ids] of byTenant) {
+          for (const user of yield* directory.find(tenantId, [...ids])) {
+            users.set(Keys.toString({ tenantId, userId: user.userId }), user)
+          }
+        }
+        const keys = new Map(
+          claims.flatMap((claimed) => {
+            const key = claimed.delivery.channel === "push" ? keyOf(claimed) : undefined
+            return key === undefined ? [] : [[Keys.toString(key), key] as const]
+          })
+        )
+        const found = keys.size === 0 ? [] : yield* devices.listAll([...keys.values()])
+        const ofUser = new Map(found.map((one) => [Keys.toString(one.key), one.devices]))
+        const named = <A>(map: ReadonlyMap<string, A>, claimed: Claimed) => {
+          const key = keyOf(claimed)
+          return key === undefined ? undefined : map.get(Keys.toString(key))
+        }
+        const contacts: Contacts = {
+          user: (claimed) => named(users, claimed),
+          devices: (claimed) => named(ofUser, claimed) ?? []
+        }
+        return contacts
+      })
+
+      const push = Effect.fnUntraced(function* (claimed: Claimed, contacts: Contacts) {
+        const { content, delivery, progress } = claimed
+        if (delivery.target._tag === "Topic")
+          return parts({ message: MessageParts.topicPush(delivery.target, content ?? {}) })
+        const done = new Set(progress)
+        const left = contacts.devices(claimed).filter(({ hash }) => !done.has(hash))
+        if (left.length === 0) return unreachable("no_device")
+        const text = yield* words.of(claimed, contacts.user(claimed))
+        const receipt = yield* receipts.of(delivery.id)
+        const shared = MessageParts.push(claimed, text, receipt)
+        return parts(
+          ...left.map((device): Part => ({
+            device,
+            message: {
+              ...shared,
+              to: { _tag: "Device", platform: device.platform, token: Redacted.make(device.token) }
+            }
+          }))
+        )
+      })
+
+      const toAddress = Effect.fnUntraced(function* (claimed: Claimed, contacts: Contacts) {
+        const { delivery, options } = claimed
+        const user = contacts.user(claimed)
+        const email = options?.to?.email ?? user?.email ?? undefined
+        const phone = options?.to?.phone ?? user?.phone ?? undefined
+        const address = delivery.channel === "email" ? email : phone
+        if (address === undefined) return unreachable("no_address")
+        const text = yield* words.of(claimed, user)
+        switch (delivery.channel) {
+          case "email":
+            return parts({ message: MessageParts.email(address, text, options) })
+          case "sms":
+            return parts({ message: { to: address, text: text.sms.text } })
+          default:
+            return parts({ message: MessageParts.whatsApp(address, text, options) })
+        }
+      })
+
+      const webhook = Effect.fnUntraced(function* (claimed: Claimed) {
+        const { delivery } = claimed
+        if (delivery.target._tag !== "Endpoint") return skip("no_endpoint")
+        const { endpointId } = delivery.target
+        const endpoint = yield* endpoints.get(delivery.tenantId, endpointId)
+        if (Option.isNone(endpoint)) return skip("no_endpoint")
+        if (!endpoint.value.enabled) {
+          // A dead letter, so that what was missed can be replayed when the endpoint works again.
+          const detail = "The endpoint is switched off"
+          return { _tag: "Dead" as const, reason: "endpoint_disabled", detail }
+        }
+        const secrets = yield* endpoints.secrets(delivery.tenantId, endpointId, yield* DateTime.now)
+        return parts({
+          message: {
+            endpointId,
+            url: endpoint.value.url,
+            secrets: secrets.map(({ secret }) => secret),
+            ...MessageParts.webhook(claimed)
+          }
+        })
+      })
+
+      const composeOne = (claimed: Claimed, contacts: Contacts) => {
+        const { content, delivery, notifications } = claimed
+        const reason = obstacle(delivery.condition, claimed)
+        if (reason !== undefined) return Effect.succeed(skip(reason))
+        if (content === undefined && notifications.length === 0) {
+          // A digest brings only what is not seen.
+          if (claimed.seen) return Effect.succeed(skip("seen"))
+          const detail = "The notification is not kept any more"
+          return Effect.succeed<Composed>({ _tag: "Dead", reason: "gone", detail })
+        }
+        const composed =
+          delivery.channel === "webhook"
+            ? webhook(claimed)
+            : delivery.channel === "push"
+              ? push(claimed, contacts)
+              : toAddress(claimed, contacts)
+        return Effect.catchTag(composed, "WordsMissing", ({ detail }) =>
+          Effect.succeed<Composed>({ _tag: "Dead", reason: "template", detail })
+        )
+      }
+
+      return {
+        compose: Effect.fnUntraced(function* (claims) {
+          const contacts = yield* contactsOf(claims)
+          return yield* Effect.forEach(claims, (claimed) => composeOne(claimed, contacts))
+        })
+      }
+    })
+  )
+}

@@ -1,0 +1,91 @@
+/**
+ * What tenants have set about routing, at hand for the mailboxes: when a notification that they accept is to be planned.
+ *
+ * **Details**
+ *
+ * A setting is used for `freshFor` and read again in the background, so a change takes that long to reach the times; the plan
+ * itself always reads what is set now. Of a tenant that cannot be read, everything is planned at once: that is never too late.
+ */
+import { Cause, Clock, DateTime, Duration, Effect, FiberSet, Layer } from "effect"
+import { deliveryChannels } from "@beckon/domain/Delivery"
+import * as DeliveryPlan from "@beckon/domain/DeliveryPlan"
+import type { TenantId } from "@beckon/domain/Identifiers"
+import type { StoredNotification } from "@beckon/domain/Notification"
+import { ChannelProviders } from "@beckon/domain/ports/ChannelProvider"
+import { RoutingPolicyStore } from "@beckon/domain/ports/RoutingPolicyStore"
+import { WebhookEndpointStore } from "@beckon/domain/ports/WebhookEndpointStore"
+import type { RoutingPolicy } from "@beckon/domain/RoutingPolicy"
+import { DeliveryTiming } from "../mailbox/DeliveryTiming.ts"
+import type { TimingOf } from "../mailbox/DeliveryTiming.ts"
+import { DeliverySettings } from "./DeliverySettings.ts"
+import { Nudges } from "./Nudges.ts"
+
+const freshFor = Duration.seconds(10)
+
+interface Known {
+  readonly policy: RoutingPolicy
+  readonly hasEndpoints: boolean
+  readonly readAt: number
+}
+
+/** Plans at once, whatever the draft. */
+const cautious: TimingOf = (_draft, _online, now) => ({ planAt: now, fallbackAt: now })
+
+export const layer = Layer.effect(
+  DeliveryTiming,
+  Effect.gen(function* () {
+    const policies = yield* RoutingPolicyStore
+    const endpoints = yield* WebhookEndpointStore
+    const providers = yield* ChannelProviders
+    const { ackSlack, ackTimeout } = yield* DeliverySettings
+    const nudges = yield* Nudges
+    const refreshing = yield* FiberSet.make<void>()
+    const channels = new Set(deliveryChannels.filter((channel) => providers[channel].length > 0))
+    const known = new Map<TenantId, Known>()
+    const asked = new Set<TenantId>()
+
+    const read = Effect.fnUntraced(function* (tenantId: TenantId) {
+      const { policy } = yield* policies.get(tenantId)
+      const listed = yield* endpoints.list(tenantId)
+      const hasEndpoints = listed.some(({ enabled, events }) => enabled && events.includes("notification.created"))
+      known.set(tenantId, { policy, hasEndpoints, readAt: yield* Clock.currentTimeMillis })
+    })
+
+    const refresh = (tenantId: TenantId) =>
+      read(tenantId).pipe(
+        Effect.catchCause((cause) =>
+          Cause.hasInterruptsOnly(cause)
+            ? Effect.void
+            : Effect.logWarning(`The routing of tenant ${tenantId} could not be read`, cause)
+        ),
+        Effect.ensuring(Effect.sync(() => asked.delete(tenantId)))
+      )
+
+    const timingOf: TimingOf = (draft, online, now) => {
+      const routing = known.get(draft.tenantId)
+      if (routing === undefined) return cautious(draft, online, now)
+      const { hasEndpoints, policy } = routing
+      return DeliveryPlan.timing(draft, online, policy, { ackTimeout, slack: ackSlack, channels, hasEndpoints }, now)
+    }
+
+    return {
+      of: Effect.fnUntraced(function* (tenantIds) {
+        const now = yield* Clock.currentTimeMillis
+        for (const tenantId of tenantIds) {
+          const routing = known.get(tenantId)
+          if (routing === undefined) yield* refresh(tenantId)
+          else if (now - routing.readAt > Duration.toMillis(freshFor) && !asked.has(tenantId)) {
+            asked.add(tenantId)
+            yield* FiberSet.run(refreshing, refresh(tenantId))
+          }
+        }
+        return timingOf
+      }),
+      saved: (rows: ReadonlyArray<StoredNotification>) => {
+        if (rows.some(({ createdAt, planAt }) => planAt !== null && DateTime.isLessThanOrEqualTo(planAt, createdAt))) {
+          nudges.plan.now()
+        }
+      }
+    }
+  })
+)

@@ -1,0 +1,184 @@
+/**
+ * Hands messages to the providers of their channel: one try at the first that takes them, and at the next when that one is out
+ * of order, each behind its circuit breaker, rate limit and bound of concurrency.
+ */
+import { Cause, Clock, Context, DateTime, Duration, Effect, Layer, Schedule, Semaphore } from "effect"
+import * as RateLimiter from "effect/persistence/RateLimiter"
+import type { DeliveryChannel, SendOutcome } from "@beckon/domain/Delivery"
+import type { TenantId } from "@beckon/domain/Identifiers"
+import type { ChannelProvider, Outgoing } from "@beckon/domain/ports/ChannelProvider"
+import { ChannelProviders } from "@beckon/domain/ports/ChannelProvider"
+import { Circuits } from "./Circuits.ts"
+import { DeliverySettings } from "./DeliverySettings.ts"
+
+/** One provider that was asked, and what it said. */
+export interface Try {
+  readonly provider: string
+  readonly outcome: SendOutcome
+  readonly durationMs: number
+  readonly at: DateTime.Utc
+}
+
+/** What became of one message: who was asked, and why nobody was where the last word is missing. */
+export interface Sent {
+  readonly tries: ReadonlyArray<Try>
+  readonly notAsked: { readonly reason: string; readonly retryAfter: number } | undefined
+}
+
+interface Unit<Channel extends DeliveryChannel> {
+  readonly outgoing: Outgoing<Channel>
+  tries: ReadonlyArray<Try>
+  notAsked: Sent["notAsked"]
+}
+
+/** Whether the next provider may have more luck. */
+const isForNext = (outcome: SendOutcome | undefined): boolean =>
+  outcome === undefined ||
+  (outcome._tag === "Failed" &&
+    (outcome.class === "transient" || outcome.class === "throttled" || outcome.class === "credentials"))
+
+const isOpen = <Channel extends DeliveryChannel>(unit: Unit<Channel>): boolean => isForNext(unit.tries.at(-1)?.outcome)
+
+const failed = (code: string, detail: string): SendOutcome => ({ _tag: "Failed", class: "transient", code, detail })
+
+/** A rate limit that gives way within this time is waited for; otherwise the messages go back. */
+const shortWait = Duration.seconds(2)
+
+export class Sending extends Context.Service<
+  Sending,
+  {
+    /** Messages of one tenant; answers in their order. */
+    readonly send: <Channel extends DeliveryChannel>(
+      channel: Channel,
+      tenantId: TenantId,
+      batch: ReadonlyArray<Outgoing<Channel>>
+    ) => Effect.Effect<ReadonlyArray<Sent>>
+  }
+>()("@beckon/server/delivery/Sending") {
+  static readonly layer = Layer.effect(
+    Sending,
+    Effect.gen(function* () {
+      const providers = yield* ChannelProviders
+      const circuits = yield* Circuits
+      const limiter = yield* RateLimiter.make
+      const settings = yield* DeliverySettings
+      const permits = new Map<string, Semaphore.Semaphore>()
+      for (const list of Object.values(providers)) {
+        for (const { concurrency, id } of list) permits.set(id, yield* Semaphore.make(concurrency))
+      }
+
+      /** Nothing when the rate allows these messages, else the milliseconds until it does. A limiter that is gone allows all. */
+      const overRate = <Channel extends DeliveryChannel>(provider: ChannelProvider<Channel>, tokens: number) =>
+        provider.rate === undefined
+          ? Effect.succeed(0)
+          : limiter
+              .consume({
+                key: `provider:${provider.id}`,
+                algorithm: "token-bucket",
+                onExceeded: "fail",
+                limit: provider.rate.limit,
+                window: provider.rate.window,
+                tokens
+              })
+              .pipe(
+                Effect.retry({
+                  while: ({ reason }) =>
+                    reason._tag === "RateLimitExceeded" && Duration.isLessThanOrEqualTo(reason.retryAfter, shortWait),
+                  schedule: Schedule.spaced("50 millis").pipe(Schedule.jittered, Schedule.upTo({ duration: shortWait }))
+                }),
+                Effect.match({
+                  onSuccess: () => 0,
+                  onFailure: ({ reason }) =>
+                    reason._tag === "RateLimitExceeded" ? Math.max(50, Duration.toMillis(reason.retryAfter)) : 0
+                })
+              )
+
+      /** The provider's own time limits are shorter; this one is for what they miss. */
+      const bounded = <Channel extends DeliveryChannel>(
+        provider: ChannelProvider<Channel>,
+        batch: ReadonlyArray<Outgoing<Channel>>
+      ) =>
+        provider.send(batch).pipe(
+          Effect.timeoutOrElse({
+            duration: Duration.times(settings.lease, 0.75),
+            orElse: () =>
+              Effect.succeed(batch.map(() => failed("timeout", "The provider's adapter did not answer in time")))
+          }),
+          Effect.catchCause((cause) =>
+            Cause.hasInterruptsOnly(cause)
+              ? Effect.failCause(cause)
+              : Effect.as(
+                  Effect.logError(`The adapter of ${provider.id} failed`, cause),
+                  batch.map(() => failed("adapter", "The provider's adapter failed"))
+                )
+          )
+        )
+
+      const ask = Effect.fnUntraced(function* <Channel extends DeliveryChannel>(
+        provider: ChannelProvider<Channel>,
+        tenantId: TenantId,
+        units: ReadonlyArray<Unit<Channel>>
+      ) {
+        const wait = yield* overRate(provider, units.length)
+        if (wait > 0) {
+          for (const unit of units) unit.notAsked = { reason: "rate_limited", retryAfter: wait }
+          return
+        }
+        const begin = yield* Clock.currentTimeNanos
+        const at = yield* DateTime.now
+        const alone = units.length === 1 ? units[0] : undefined
+        const circuit = alone === undefined ? undefined : provider.circuit?.(alone.outgoing.message)
+        const asked = circuits.guard(
+          circuit ?? provider.id,
+          tenantId,
+          bounded(
+            provider,
+            units.map(({ outgoing }) => outgoing)
+          )
+        )
+        yield* Effect.matchEffect(asked, {
+          onFailure: ({ reason, retryAfter }) =>
+            Effect.sync(() => {
+              for (const unit of units) unit.notAsked = { reason, retryAfter }
+            }),
+          onSuccess: Effect.fnUntraced(function* (outcomes) {
+            const durationMs = Number((yield* Clock.currentTimeNanos) - begin) / 1e6
+            units.forEach((unit, index) => {
+              const outcome = outcomes[index] ?? failed("adapter", "The provider's adapter gave too few answers")
+              unit.tries = [...unit.tries, { provider: provider.id, outcome, durationMs, at }]
+              unit.notAsked = undefined
+            })
+          })
+        })
+      })
+
+      const send = Effect.fnUntraced(function* <Channel extends DeliveryChannel>(
+        channel: Channel,
+        tenantId: TenantId,
+        batch: ReadonlyArray<Outgoing<Channel>>
+      ) {
+        const units = batch.map((outgoing): Unit<Channel> => ({ outgoing, tries: [], notAsked: undefined }))
+        const list: ReadonlyArray<ChannelProvider<Channel>> = providers[channel]
+        for (const provider of list) {
+          const mine = units.filter((unit) => isOpen(unit) && provider.accepts(unit.outgoing.message))
+          const size = Math.max(1, Math.min(provider.maxBatch, provider.rate?.limit ?? Infinity))
+          const calls = Array.from({ length: Math.ceil(mine.length / size) }, (_, index) =>
+            mine.slice(index * size, (index + 1) * size)
+          )
+          const turn = permits.get(provider.id)
+          yield* Effect.forEach(
+            calls,
+            (call) => {
+              const asked = ask(provider, tenantId, call)
+              return turn === undefined ? asked : turn.withPermits(1)(asked)
+            },
+            { concurrency: "unbounded", discard: true }
+          )
+        }
+        return units.map(({ notAsked, tries }): Sent => ({ notAsked, tries }))
+      })
+
+      return { send }
+    })
+  )
+}
