@@ -153,7 +153,7 @@ const useOthers = Effect.gen(function* () {
 type Compiled = readonly [text: string, parameters: ReadonlyArray<unknown>]
 
 /** The statements that `use` runs, each text once. */
-const record = Effect.fnUntraced(function* <E, R>(use: Effect.Effect<void, E, R>) {
+export const record = Effect.fnUntraced(function* <E, R>(use: Effect.Effect<void, E, R>) {
   const statements = new Map<string, Compiled>()
   yield* use.pipe(
     Effect.provideService(CurrentTransformer, (statement) =>
@@ -188,12 +188,12 @@ const planOf = Effect.fnUntraced(function* (rows: ReadonlyArray<object>) {
   return nodesOf(Plan)
 })
 
-const customPlan = Effect.fnUntraced(function* ([text, parameters]: Compiled) {
+export const customPlan = Effect.fnUntraced(function* ([text, parameters]: Compiled) {
   const sql = yield* SqlClient
   return yield* planOf(yield* sql.unsafe(`explain (format json) ${text}`, parameters).unprepared)
 })
 
-const genericPlan = Effect.fnUntraced(function* ([text, parameters]: Compiled) {
+export const genericPlan = Effect.fnUntraced(function* ([text, parameters]: Compiled) {
   const sql = yield* SqlClient
   const nulls = parameters.map(() => "null").join(", ")
   return yield* sql.withTransaction(
@@ -208,7 +208,7 @@ const genericPlan = Effect.fnUntraced(function* ([text, parameters]: Compiled) {
   )
 })
 
-const scans = (nodes: ReadonlyArray<PlanNode>) =>
+export const scans = (nodes: ReadonlyArray<PlanNode>) =>
   nodes.filter((node) => node["Node Type"] === "Seq Scan").map((node) => node["Relation Name"])
 
 /** The tests, on a database whose notifications are `size.notifications`; seeding them may take `milliseconds`. */

@@ -140,7 +140,8 @@ export const make = Effect.fnUntraced(function* (
         idleTimeout,
         connectionTimeout: timeout,
         greetingTimeout: timeout,
-        socketTimeout: timeout,
+        // Silence of an idle connection too; a try has its own limit.
+        socketTimeout: timeout + idleTimeout,
         dnsTimeout: timeout,
         // A server that never closes its side keeps nothing of ours open.
         socketCloseTimeout: 1_000,
@@ -149,7 +150,7 @@ export const make = Effect.fnUntraced(function* (
         disableUrlAccess: true
       })
     ),
-    (made) => Effect.sync(() => undefined)
+    (made) => Effect.sync(() => made.close({ force: true }))
   )
 
   const sendOne = ({ deliveryId, message }: Outgoing<"email">): Effect.Effect<SendOutcome> => {

@@ -62,8 +62,7 @@ export const presentable = (outcome: SendOutcome, secrets: ReadonlyArray<Redacte
 export const make = Effect.fnUntraced(function* (
   options: ProviderHttpOptions
 ): Effect.fn.Return<Send, never, HttpClient.HttpClient> {
-  // With the scope, the connection of an answer that is not read to its end is closed too.
-  const client = HttpClient.withScope(yield* HttpClient.HttpClient)
+  const client = yield* HttpClient.HttpClient
   const timeout = Duration.fromInputUnsafe(options.timeout ?? "15 seconds")
 
   const ask = Effect.fnUntraced(function* (request: HttpClientRequest.HttpClientRequest) {
@@ -81,7 +80,7 @@ export const make = Effect.fnUntraced(function* (
       text: Buffer.concat(chunks).toString("utf8")
     }
     return answer
-  }, Effect.scoped)
+  })
 
   return (request, interpret) =>
     ask(request).pipe(

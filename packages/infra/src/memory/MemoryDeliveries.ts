@@ -4,7 +4,7 @@
 import type { Attempt, Delivery, DeliveryChannel, DeliveryId, ProviderEvent } from "@beckon/domain/Delivery"
 import { isOpen } from "@beckon/domain/Delivery"
 import type { NotificationId, TenantId, UserId } from "@beckon/domain/Identifiers"
-import type { DeliveryFilter, History } from "@beckon/domain/ports/DeliveryStore"
+import type { DeliveryFilter, History, Report } from "@beckon/domain/ports/DeliveryStore"
 import { DateTime } from "effect"
 import type { Schema } from "effect"
 import type { DeliveryCore } from "../delivery/DeliveryChange.ts"
@@ -20,7 +20,7 @@ export interface Row {
   digestOpen: boolean
   progress: ReadonlyArray<string> | null
   firstClaimedAt: DateTime.Utc | null
-  readonly attempts: Array<Attempt & { readonly ordinal: number }>
+  readonly attempts: Array<{ readonly ordinal: number; readonly entry: Attempt }>
 }
 
 export interface Item {
@@ -73,6 +73,17 @@ export class MemoryDeliveries {
     }
     this.rows.set(delivery.id, saved)
     return saved
+  }
+
+  /** A report that comes twice adds nothing. */
+  addAttempts(row: Row, { attempt, attempts }: Report): void {
+    attempts.forEach((one, ordinal) => {
+      const isKnown = row.attempts.some(
+        ({ entry, ordinal: other }) =>
+          other === ordinal && entry.attempt === attempt && DateTime.Equivalence(entry.at, one.at)
+      )
+      if (!isKnown) row.attempts.push({ ordinal, entry: { ...one, attempt } })
+    })
   }
 
   addItems(items: ReadonlyArray<NewItem>): void {
@@ -151,8 +162,11 @@ export class MemoryDeliveries {
       .toSorted(([left], [right]) => (left < right ? -1 : 1))
       .map(([, { event }]) => event)
     const attempts = row.attempts
-      .toSorted((left, right) => left.attempt - right.attempt || byTime(left, right) || left.ordinal - right.ordinal)
-      .map(({ ordinal: _, ...attempt }) => ({ _tag: "Attempt" as const, ...attempt }))
+      .toSorted(
+        (left, right) =>
+          left.entry.attempt - right.entry.attempt || byTime(left.entry, right.entry) || left.ordinal - right.ordinal
+      )
+      .map(({ entry }) => ({ _tag: "Attempt" as const, ...entry }))
     const events = told
       .toSorted(byTime)
       .map(({ at, code, detail, provider, state }) => ({ _tag: "Event" as const, provider, state, code, detail, at }))

@@ -112,9 +112,9 @@ export const discard = (
 }
 
 const contradicts = ({ attempts, delivery }: Row): boolean => {
-  const last = Math.max(...attempts.map(({ attempt }) => attempt))
-  const tries = attempts.filter(({ attempt }) => attempt === last)
-  return isOpen(delivery.state) && tries.length > 0 && tries.every(({ outcome }) => outcome === "sent")
+  const last = Math.max(...attempts.map(({ entry }) => entry.attempt))
+  const tries = attempts.filter(({ entry }) => entry.attempt === last)
+  return isOpen(delivery.state) && tries.length > 0 && tries.every(({ entry }) => entry.outcome === "sent")
 }
 
 export const reconcile = (

@@ -236,13 +236,7 @@ const make = Effect.gen(function* () {
       for (const report of reports) {
         const row = deliveries.rows.get(report.id)
         if (row === undefined) continue
-        report.attempts.forEach((one, ordinal) => {
-          const { attempt } = report
-          const isKnown = row.attempts.some(
-            (other) => other.attempt === attempt && other.ordinal === ordinal && DateTime.Equivalence(other.at, one.at)
-          )
-          if (!isKnown) row.attempts.push({ ...one, attempt, ordinal })
-        })
+        deliveries.addAttempts(row, report)
         const core = deliveries.coreOf(row)
         const next = afterReport(core, report)
         if (next !== core) change(row, next, listeners, now)

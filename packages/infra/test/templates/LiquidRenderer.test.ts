@@ -388,7 +388,7 @@ describe("a hostile template", () => {
       assert.strictEqual(yield* faultsOf({ message: "{{ s | size }}".repeat(20) }, { s }), "rendered")
       assert.strictEqual(
         yield* faultsOf({ message: "{{ s | append: s | append: s | append: s | size }}" }, { s }),
-        "texts.default.message: makes a text of more than 65536 characters"
+        "texts.default.message: makes a text of more than 65536 characters, line:1, col:1"
       )
     }).pipe(withEngine)
   )

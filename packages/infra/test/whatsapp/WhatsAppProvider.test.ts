@@ -39,9 +39,9 @@ const refused = (status: number, code: number, more: object = {}, headers = {}) 
 const failures: ReadonlyArray<
   readonly [what: string, reply: Loopback.Reply, failureClass: string, code: string, seconds?: number]
 > = [
-  ["an expired token", refused(401, 190), "credentials", "190"],
-  ["no permission", refused(403, 10), "credentials", "10"],
-  ["no permission, by range", refused(403, 294), "credentials", "294"],
+  ["an expired token", refused(400, 190), "credentials", "190"],
+  ["no permission", refused(400, 10), "credentials", "10"],
+  ["no permission, by range", refused(400, 294), "credentials", "294"],
   ["an unknown phone number id", refused(400, 100, { error_subcode: 33 }), "credentials", "100"],
   ["401 without JSON", Loopback.text(401, "no"), "credentials", "http_401"],
   ["too many calls", refused(400, 4), "throttled", "4"],

@@ -22,6 +22,7 @@ import * as NotificationHandlers from "../api/NotificationHandlers.ts"
 import * as Pages from "../api/Pages.ts"
 import * as PushTopicHandlers from "../api/PushTopicHandlers.ts"
 import { Readiness } from "../api/Readiness.ts"
+import { routerConfig } from "../api/Router.ts"
 import * as RoutingHandlers from "../api/RoutingHandlers.ts"
 import * as SenderHandlers from "../api/SenderHandlers.ts"
 import * as SystemHandlers from "../api/SystemHandlers.ts"
@@ -174,7 +175,7 @@ const layerDevTokens = Layer.unwrap(
 
 /** HTTP, WebSocket and pages on one port. Needs the configuration and the stores. */
 export const layer = Layer.mergeAll(
-  HttpRouter.serve(layerApi, { disableLogger: true, disableListenLog: true }),
+  HttpRouter.serve(layerApi, { disableLogger: true, disableListenLog: true, routerConfig }),
   InboxCalls.layer
 ).pipe(
   Layer.provideMerge(UwsHttpServer.layer()),

@@ -127,7 +127,7 @@ export class Templates extends Context.Service<
       const read = Effect.fnUntraced(function* (tenantId: TenantId, code: string, version: number | undefined) {
         const before = forgotten
         const found = yield* store.get(tenantId, code, version)
-        
+        if (forgotten !== before) return found
         const now = yield* Clock.currentTimeMillis
         const expiresAt = now + Duration.toMillis(changes.isDeaf() ? keptWhileDeafFor : keptFor)
         cache.keep(tenantId, code, version ?? "active", found, expiresAt)

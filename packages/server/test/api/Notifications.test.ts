@@ -182,6 +182,7 @@ layer(served, { excludeTestServices: true, timeout: "60 seconds" })("notificatio
         assert.deepInclude(yield* statusOf(id), { id, status: "accepted", send_at: null })
         const late = yield* send("ann", { send_at, request_id: "later" })
         assert.deepStrictEqual(late.body.data, { id, status: "accepted", user_id: "ann", duplicate: true })
+        assert.deepStrictEqual(yield* schedule.claim(10, due, Duration.minutes(1)), [])
       })
     )
 

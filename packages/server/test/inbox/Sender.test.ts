@@ -19,7 +19,7 @@ describe("Sender", () => {
       const store = yield* NotificationStore
       const one = { userId: "ann", type: "t", title: "x", message: "" }
       yield* send(shop, [
-        decode({ ...one, urgency: 9, options: { channels: ["email"], cancelKey: "k" } }),
+        decode({ ...one, urgency: 9, options: { channels: ["in_app", "email"], cancelKey: "k" } }),
         decode({ ...one, urgency: 2 }),
         decode({ ...one, priority: "high" }),
         decode(one)
@@ -28,7 +28,7 @@ describe("Sender", () => {
       assert.deepStrictEqual(
         rows.map(({ options, priority, urgency }) => [priority, urgency, options]),
         [
-          ["high", 9, { channels: ["email"], cancelKey: "k" }],
+          ["high", 9, { channels: ["in_app", "email"], cancelKey: "k" }],
           ["low", 2, null],
           ["high", 8, null],
           ["medium", 5, null]
