@@ -45,7 +45,8 @@ const rowsOf = (operation: Operation, key: MailboxKey, head: number): ReadonlyAr
       priority: kind === 0 ? "high" : "low",
       dedupeKey: kind === 3 ? null : `key-${kind}`,
       createdAt: hoursAfterNoon(operation.hour),
-      ...(kind === 1 ? { data: { kind } } : {})
+      ...(kind === 1 ? { data: { kind } } : {}),
+      ...(kind === 2 ? { options: { channels: ["email"] as const }, hidden: true, planAt: noon } : {})
     })
   })
 }

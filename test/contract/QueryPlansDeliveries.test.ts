@@ -1,7 +1,12 @@
 import { deliveryQueryPlans } from "./QueryPlansDeliveries.ts"
 import { layerPglite, layerPostgres } from "./SqlStores.ts"
 
-deliveryQueryPlans("60,000 deliveries on PGlite", layerPglite, { closed: 50_000, later: 6_000, due: 4_000, others: 20_000 }, 60_000)
+deliveryQueryPlans(
+  "60,000 deliveries on PGlite",
+  layerPglite,
+  { closed: 50_000, later: 6_000, due: 4_000, others: 20_000 },
+  60_000
+)
 
 deliveryQueryPlans(
   "1,000,000 deliveries on a server",

@@ -103,7 +103,10 @@ const work = Effect.gen(function* () {
     now
   )
   yield* store.recordEvents(
-    [...claims.map(({ delivery: { id } }) => eventOf({ providerMessageId: `new-${id}`, state: "seen" })), eventOf({ deliveryId: DeliveryId.make("seeded-1") })],
+    [
+      ...claims.map(({ delivery: { id } }) => eventOf({ providerMessageId: `new-${id}`, state: "seen" })),
+      eventOf({ deliveryId: DeliveryId.make("seeded-1") })
+    ],
     now
   )
   yield* store.report(

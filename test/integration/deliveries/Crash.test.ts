@@ -188,7 +188,7 @@ describe("workers that are killed while the provider fails three in ten", () => 
           assert.isAtMost(mail.asked.get(row.id) ?? 0, row.attempts, `${row.id} was shown more often than attempted`)
           assert.isAtMost(row.tries, row.attempts)
           if (row.state === "sent") assert.isAtLeast(mail.accepted.get(row.id) ?? 0, 1)
-          else assert.strictEqual(row.failures, 4)
+          else assert.isAtLeast(row.failures, 5)
         }
         assert.deepStrictEqual(reconciled.body.data, {
           open: 0,
@@ -198,6 +198,6 @@ describe("workers that are killed while the provider fails three in ten", () => 
           contradictions: 0
         })
       }).pipe(Effect.scoped),
-    900_000
+    1_800_000
   )
 })

@@ -57,9 +57,8 @@ interface TakenRow extends DeliveryRow {
 }
 
 /** Takes what is due; answers also how many were due, `limit` at most, before others were passed over. */
-const take = (sql: SqlClient, { channels, lease, limit, now, worker }: Options) => sql<
-  (TakenRow | { readonly id: null }) & { readonly wanted: bigint }
->`
+const take = (sql: SqlClient, { channels, lease, limit, now, worker }: Options) =>
+  sql<(TakenRow | { readonly id: null }) & { readonly wanted: bigint }>`
   with ranges as (
     select c.channel, u.urgency
     from unnest(${texts(channels)}::text[]) as c(channel) cross join generate_series(10, 1, -1) as u(urgency)
@@ -94,7 +93,7 @@ const take = (sql: SqlClient, { channels, lease, limit, now, worker }: Options) 
   )
   select ${columns(sql)}, d.seq, d.first_claimed_at, p.due_at as was_due, w.wanted
   from (select coalesce(sum(count), 0)::bigint as wanted from wanted) w
-  left join (taken d join picked p on p.id = d.id) on true`
+  left join (taken d join picked p on p.id = d.id) on true`.unprepared
 
 /** The notifications of single deliveries and of digests, oldest first in each. */
 const readNotifications = Effect.fnUntraced(function* (sql: SqlClient, rows: ReadonlyArray<TakenRow>) {
@@ -113,7 +112,7 @@ const readNotifications = Effect.fnUntraced(function* (sql: SqlClient, rows: Rea
       cross join lateral (
         select ${circumstances(sql)} from notifications n
         where n.tenant_id = k.tenant_id and n.user_id = k.user_id and n.seq = k.seq limit 1
-      ) n`
+      ) n`.unprepared
     for (const row of read) found.set(row.delivery_id, [row])
   }
   if (gathered.length > 0) {
@@ -127,7 +126,7 @@ const readNotifications = Effect.fnUntraced(function* (sql: SqlClient, rows: Rea
         select ${circumstances(sql)} from notifications n
         where n.tenant_id = i.tenant_id and n.user_id = i.user_id and n.seq = i.seq limit 1
       ) n
-      order by i.delivery_id, i.seq`
+      order by i.delivery_id, i.seq`.unprepared
     for (const row of read) {
       const items = found.get(row.delivery_id)
       if (items === undefined) found.set(row.delivery_id, [row])
@@ -196,4 +195,5 @@ export const extend = (
       order by d.id for update of d
     )
     update deliveries d set due_at = greatest(d.due_at, ${timestamp(until)}) where d.id = any(array(select id from held))`
+    .unprepared
 }

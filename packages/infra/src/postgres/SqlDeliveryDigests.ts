@@ -68,7 +68,8 @@ export const open = Effect.fnUntraced(function* (
 export const save = (sql: SqlClient, digests: ReadonlyArray<OpenDigest>, now: Times.Utc) => {
   if (digests.length === 0) return Effect.void
   const ids = texts(digests.map(({ id }) => id))
-  return Effect.asVoid(sql`
+  return Effect.asVoid(
+    sql`
     update deliveries d
     set items = k.items, due_at = k.due_at, urgency = k.urgency, digest_open = k.digest_open, updated_at = ${timestamp(now)}
     from unnest(
@@ -78,7 +79,8 @@ export const save = (sql: SqlClient, digests: ReadonlyArray<OpenDigest>, now: Ti
       ${bigints(digests.map(({ urgency }) => urgency))}::bigint[],
       ${booleans(digests.map((digest) => digest.open))}::boolean[]
     ) as k(id, items, due_at, urgency, digest_open)
-    where d.id = k.id and d.id = any(${ids})`)
+    where d.id = k.id and d.id = any(${ids})`.unprepared
+  )
 }
 
 export const addItems = (sql: SqlClient, items: ReadonlyArray<NewItem>) =>

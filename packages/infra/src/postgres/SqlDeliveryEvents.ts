@@ -103,7 +103,7 @@ const settleMatches = Effect.fnUntraced(function* (
       ${texts(found.map(({ id }) => id))}::text[]
     ) as k(provider, event_key, delivery_id)
     where e.provider = k.provider and e.event_key = k.event_key and e.delivery_id is null
-      and e.event_key = any(${texts(found.map(({ event_key }) => event_key))})`
+      and e.event_key = any(${texts(found.map(({ event_key }) => event_key))})`.unprepared
   yield* applyAll(sql, options, rows, found, afterEvent, now)
 })
 

@@ -97,13 +97,15 @@ const save = (sql: SqlClient, rows: Parameters<typeof insertAll>[1], plans: Read
   sql`
     with made as (${insertAll(sql, rows, now)})
     update notifications n set plan_at = null where n.id = any(${texts(plans.map((due) => due.notificationId))})`
+    .unprepared
 
 /** What cannot be decided is looked at again after this time, behind everything else. */
 const again = { minutes: 1 }
 
-const putOff = (sql: SqlClient, plans: ReadonlyArray<DuePlan>, now: Times.Utc) => sql`
+const putOff = (sql: SqlClient, plans: ReadonlyArray<DuePlan>, now: Times.Utc) =>
+  sql`
   update notifications n set plan_at = ${timestamp(DateTime.add(now, again))}
-  where n.id = any(${texts(plans.map((due) => due.notificationId))})`
+  where n.id = any(${texts(plans.map((due) => due.notificationId))})`.unprepared
 
 /** Asks `decide` about each; a defect of it concerns its own notification only. */
 const decideAll = Effect.fnUntraced(function* (plans: ReadonlyArray<DuePlan>, context: PlanContext, decide: Decide) {

@@ -28,7 +28,7 @@ describe("Verdict.ofSent", () => {
 
   it("tries again with full jitter, and is dead after the fifth failure", () => {
     const retryAt = (failures: number) => alone(tried(failure("transient")), { delivery: { failures } }).result
-    const again = { _tag: "Failed", reason: "transient", detail: "detail", progress: [] }
+    const again = { _tag: "Failed" as const, reason: "transient", detail: "detail", progress: [] }
     assert.deepEqual(retryAt(0), { ...again, retryAt: inMillis(1_000) })
     assert.deepEqual(retryAt(3), { ...again, retryAt: inMillis(8_000) })
     assert.deepStrictEqual(retryAt(4), { _tag: "Dead", reason: "transient", detail: "detail" })
