@@ -15,7 +15,7 @@
  */
 import { Schema } from "effect"
 import type { DateTime, Duration } from "effect"
-import { NotificationId, TenantId, UserId } from "./Identifiers.ts"
+import type { NotificationId, TenantId, UserId } from "./Identifiers.ts"
 import { identifierOf } from "./Text.ts"
 
 /** A delivery, unique in a deployment; a UUIDv7 when Beckon makes it. It is the idempotency key towards providers. */

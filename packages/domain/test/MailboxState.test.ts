@@ -146,7 +146,11 @@ describe("MailboxState.accept", () => {
 
   it("gives a number, and no place among the unread, to a notification for other channels only", () => {
     const start = { epoch: "e", seq: 4, floor: 0, rev: 0, unread: 2, acknowledged: 0 }
-    const hidden: Draft = { ...draftWith(undefined), id: NotificationId.make("promised"), options: { channels: ["email"] } }
+    const hidden: Draft = {
+      ...draftWith(undefined),
+      id: NotificationId.make("promised"),
+      options: { channels: ["email"] }
+    }
     const shown: Draft = { ...draftWith(undefined), options: { channels: ["email", "in_app"] }, priority: "high" }
     const planAt = DateTime.add(now, { seconds: 7 })
     const [next, { rows }] = MailboxState.accept(start, [hidden, shown], new Map(), now, counter(), () => ({

@@ -169,17 +169,15 @@ describe("workers that are killed while the provider fails three in ten", () => 
         })
         const requests = [...mail.asked.values()].reduce((sum, count) => sum + count, 0)
         const twice = [...mail.accepted.values()].filter((count) => count > 1).length
-        console.log(
-          JSON.stringify({
-            deliveries: rows.length,
-            counts,
-            requests,
-            twice,
-            kills,
-            seconds,
-            perSecond: rows.length / seconds
-          })
-        )
+        yield* Effect.logInfo({
+          deliveries: rows.length,
+          counts,
+          requests,
+          twice,
+          kills,
+          seconds: Math.round(seconds),
+          perSecond: Math.round(rows.length / seconds)
+        })
 
         assert.strictEqual(new Set(rows.map((row) => row.notification_id)).size, rounds * audience)
         assert.strictEqual(rows.length, rounds * audience)

@@ -131,14 +131,9 @@ export class Composer extends Context.Service<
         const address = delivery.channel === "email" ? email : phone
         if (address === undefined) return unreachable("no_address")
         const text = yield* words.of(claimed, user)
-        switch (delivery.channel) {
-          case "email":
-            return parts({ message: MessageParts.email(address, text, options) })
-          case "sms":
-            return parts({ message: { to: address, text: text.sms.text } })
-          default:
-            return parts({ message: MessageParts.whatsApp(address, text, options) })
-        }
+        if (delivery.channel === "email") return parts({ message: MessageParts.email(address, text, options) })
+        if (delivery.channel === "sms") return parts({ message: { to: address, text: text.sms.text } })
+        return parts({ message: MessageParts.whatsApp(address, text, options) })
       })
 
       const webhook = Effect.fnUntraced(function* (claimed: Claimed) {
