@@ -35,6 +35,21 @@ const limited = (limit: number, other: Partial<NewDelivery> = {}): NewDelivery =
 })
 
 export const deliveryDigestsContract = (it: Vitest.MethodsNonLive<DeliveryServices>) => {
+  it.effect("a digest is wanted as long as one of its items is: the widest of their conditions holds", () =>
+    Effect.gen(function* () {
+      yield* drain
+      const store = yield* DeliveryStore
+      const notifications = yield* NotificationStore
+      const key = freshKey()
+      const conditionOf = Effect.map(store.list(key.tenantId, { limit: 9 }), (all) => all.map((one) => one.condition))
+      yield* planned(key, [{ ...gathered(), condition: "unacknowledged" }])
+      expect(yield* conditionOf).toEqual(["unacknowledged"])
+      yield* notifications.append([notification(key, 2, { planAt: noon }), notification(key, 3, { planAt: noon })])
+      yield* planAll(({ seq }) => [{ ...gathered(), condition: seq === 2 ? "always" : "unseen" }])
+      expect(yield* conditionOf).toEqual(["always"])
+    })
+  )
+
   it.effect("what gathers under a key of a user goes out as one, when the window of the first ends", () =>
     Effect.gen(function* () {
       yield* drain

@@ -38,7 +38,7 @@ export interface WebhookEndpoint {
   readonly events: ReadonlyArray<WebhookEvent>
   readonly types: ReadonlyArray<string> | null
   readonly enabled: boolean
-  /** Why it was switched off: `admin`, or `failures` after days of nothing else. */
+  /** Why it was switched off: `admin`; `failures` after days of nothing else; `gone` when it said so (410). */
   readonly disabledReason: string | null
   /** Since when every call has failed; `null` after a success. */
   readonly failingSince: DateTime.Utc | null

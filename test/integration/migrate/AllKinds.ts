@@ -31,6 +31,34 @@ export const fillAll = (sql: SqlClient) =>
       ('default', 'zoë', 'ios', '\\x00ff', '\\x', 'k1', now()), ('default', 'zoë', 'web', '\\x01', '\\xdeadbeef00', 'k2', '2026-01-01 00:00:00.042+05:30')`
     yield* sql`insert into preferences values ('default', 'zoë', '{"channels": {}, "mutedTypes": ["ü"]}', now())`
     yield* sql`insert into users values ('default', 'zoë', 'Zoë', null, '', now()), ('default', 'bob', null, 'b@example.com', null, now())`
+    yield* sql`update users set roles = array['driver', ${awkward}], time_zone = 'Europe/Berlin', phone = '+15550100' where user_id = 'bob'`
+    yield* sql`update notifications set urgency = 9, plan_at = '2026-03-01 12:00:07.5Z', fallback_at = 'infinity',
+      options = ${JSON.stringify({ channels: ["email"], cancelKey: awkward })}::text::jsonb where id = 'n1'`
+    yield* sql`insert into deliveries (id, tenant_id, user_id, notification_id, seq, channel, target, condition, state, urgency, due_at,
+        created_at, updated_at, attempts, worker, reason, detail, digest_key, digest_open, items, progress, content, cancel_key, replay_of, resolution, resolved_at) values
+      ('d1', 'default', 'zoë', 'n1', 1, 'push', '{"_tag": "User"}', 'unacknowledged', 'failed', 5, now(), now(), now(), 2, 'node', 'http_500', ${awkward},
+        null, false, 1, '["ab", "cd"]', null, ${awkward}, null, null, null),
+      ('d2', 'default', null, null, null, 'webhook', '{"_tag": "Endpoint", "endpointId": "w1"}', 'always', 'dead', 1, 'infinity', now(), now(), 5, null, null, null,
+        null, false, 0, null, ${JSON.stringify({ text: awkward })}::text::jsonb, null, 'd0', 'replayed', now()),
+      ('d3', 'default', 'zoë', null, null, 'email', '{"_tag": "User"}', 'unseen', 'pending', 10, now(), now(), now(), 0, null, null, null,
+        'type:t', true, 2, null, null, null, null, null, null)`
+    yield* sql`insert into delivery_items (tenant_id, notification_id, channel, delivery_id, user_id, seq, cancel_key) values
+      ('default', 'n2', 'email', 'd3', 'zoë', 2, null), ('default', 'n3', 'email', 'd3', 'zoë', 10, ${awkward})`
+    yield* sql`insert into delivery_attempts (delivery_id, attempt, ordinal, provider, outcome, code, detail, duration_ms, at) values
+      ('d1', 1, 0, 'fcm', 'transient', 'http_500', ${awkward}, 0.1, now()), ('d1', 1, 1, 'webpush', 'throttled', null, null, 1e15, 'infinity')`
+    yield* sql`insert into delivery_events values
+      ('sendgrid', ${awkward}, 'd1', null, 'delivered', 'delivered', null, now(), now()), ('twilio', 'e2', null, 'SM1', null, '', ${awkward}, now(), now())`
+    yield* sql`insert into delivery_throttles values ('default', 'zoë', 'push:user', now(), now() + interval '1 hour', 2147483647)`
+    yield* sql`insert into scheduled_notifications values
+      ('default', 's1', 'zoë', ${JSON.stringify({ title: awkward })}::text::jsonb, null, ${awkward}, now(), now(), now())`
+    yield* sql`insert into routing_policies values ('default', '{"defaults": {"critical": true}}', 7, now())`
+    yield* sql`insert into templates values ('default', 'welcome', 2, 3, now())`
+    yield* sql`insert into template_versions values ('default', 'welcome', 2, ${JSON.stringify({ texts: { default: { title: awkward } } })}::text::jsonb, now())`
+    yield* sql`insert into webhook_endpoints values
+      ('default', 'w1', 'https://example.com/hook', ${awkward}, array['delivery.dead', 'delivery.sent'], null, false, 'failures', now(), now()),
+      ('default', 'w2', 'https://example.com', null, array['notification.created'], array['t', ${awkward}], true, null, null, now())`
+    yield* sql`insert into webhook_secrets (tenant_id, endpoint_id, sealed, key_id, until, created_at) values
+      ('default', 'w1', '\\xdeadbeef00', 'k1', now(), now()), ('default', 'w1', '\\x', 'k2', null, now())`
     // json keeps the text as it is: white space, the order of names, and an escaped NUL that jsonb refuses.
     yield* sql.unsafe(String.raw`insert into dead_letters (topic, letter, created_at)
       values ('topic', '{ "z": "\u0000 \ud800",  "a": 1 }', now())`)

@@ -111,6 +111,8 @@ export interface DeliveryFilter {
   readonly states?: ReadonlyArray<DeliveryState>
   readonly channel?: DeliveryChannel
   readonly userId?: UserId
+  /** Only those to this webhook endpoint. */
+  readonly endpointId?: string
   /** Only dead ones about which nothing was done yet. */
   readonly unresolved?: boolean
   /** Only older ids than this one: the cursor. */

@@ -24,7 +24,7 @@ export class WebhookEndpointStore extends Context.Service<
     readonly update: (
       tenantId: TenantId,
       id: string,
-      change: Partial<WebhookEndpointInput> & { readonly enabled?: boolean }
+      change: Partial<WebhookEndpointInput> & { readonly enabled?: boolean; readonly disabledReason?: "gone" }
     ) => Effect.Effect<Option.Option<WebhookEndpoint>, StoreUnavailable>
     readonly remove: (tenantId: TenantId, id: string) => Effect.Effect<boolean, StoreUnavailable>
     /** Secrets that sign now, the newest first. */

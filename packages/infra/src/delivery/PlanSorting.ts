@@ -6,7 +6,7 @@
  * Counters and digests are shared by all planners. A store first raises the counters of `throttleNeeds`, then opens or locks the
  * digests of `digestNeeds`, and lets `sort` hand out what is left of them, in the order of the plan.
  */
-import type { DeliveryChannel, DeliveryId, NewDelivery } from "@beckon/domain/Delivery"
+import type { Condition, DeliveryChannel, DeliveryId, NewDelivery } from "@beckon/domain/Delivery"
 import type { DuePlan } from "@beckon/domain/ports/DeliveryStore"
 import { Duration } from "effect"
 import { nextId, ofDigest, ofNotification } from "./NewRow.ts"
@@ -28,12 +28,16 @@ export interface ThrottleNeed {
   count: number
 }
 
+/** A digest is wanted as long as one of its items is. */
+const breadth: Readonly<Record<Condition, number>> = { unacknowledged: 0, unseen: 1, always: 2 }
+
 /** A digest that is open, and locked by this planner. */
 export interface OpenDigest {
   readonly id: DeliveryId
   items: number
   dueAt: number
   urgency: number
+  condition: Condition
   open: boolean
 }
 
@@ -126,11 +130,20 @@ export const sort = (
     let digest = current.get(name)
     if (digest === undefined || !digest.open) {
       const row = { ...ofDigest(due, delivery, key), id: nextId() }
-      digest = { id: row.id, items: 0, dueAt: row.dueAt, urgency: row.urgency, open: true, row: rows.push(row) - 1 }
+      digest = {
+        id: row.id,
+        items: 0,
+        dueAt: row.dueAt,
+        urgency: row.urgency,
+        condition: row.condition,
+        open: true,
+        row: rows.push(row) - 1
+      }
       current.set(name, digest)
     }
     digest.items += 1
     digest.urgency = Math.max(digest.urgency, delivery.urgency)
+    if (breadth[delivery.condition] > breadth[digest.condition]) digest.condition = delivery.condition
     if (digest.items >= maxItems) {
       digest.open = false
       // Due later than a window from now, it waits for the end of a silence as well; that, being full does not end.
@@ -139,8 +152,8 @@ export const sort = (
     }
     const row = digest.row === undefined ? undefined : rows[digest.row]
     if (digest.row !== undefined && row !== undefined) {
-      const { dueAt, items, open, urgency } = digest
-      rows[digest.row] = { ...row, dueAt, items, urgency, digestOpen: open }
+      const { condition, dueAt, items, open, urgency } = digest
+      rows[digest.row] = { ...row, condition, dueAt, items, urgency, digestOpen: open }
     }
     items.push({ deliveryId: digest.id, due, channel: delivery.channel })
   }

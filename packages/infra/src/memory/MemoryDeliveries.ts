@@ -175,7 +175,7 @@ export class MemoryDeliveries {
 
   /** Newest first. */
   list(tenantId: TenantId, filter: DeliveryFilter): ReadonlyArray<Delivery> {
-    const { before, channel, limit, states, unresolved, userId } = filter
+    const { before, channel, endpointId, limit, states, unresolved, userId } = filter
     return [...this.rows.values()]
       .map(({ delivery }) => delivery)
       .filter(
@@ -184,6 +184,8 @@ export class MemoryDeliveries {
           (states === undefined || states.includes(delivery.state)) &&
           (channel === undefined || delivery.channel === channel) &&
           (userId === undefined || delivery.userId === userId) &&
+          (endpointId === undefined ||
+            (delivery.target._tag === "Endpoint" && delivery.target.endpointId === endpointId)) &&
           (unresolved !== true || (delivery.state === "dead" && delivery.resolution === null)) &&
           (before === undefined || delivery.id < before)
       )

@@ -124,16 +124,17 @@ const make = Effect.gen(function* () {
     }
     const digests = new Map<string, OpenDigest>()
     for (const [name, need] of digestNeeds(decided)) {
-      const { dueAt, id, items, urgency } = (deliveries.openDigest(name) ?? deliveries.insert(need, now)).delivery
-      digests.set(name, { id, items, urgency, dueAt: dueAt.epochMilliseconds, open: true })
+      const { condition, dueAt, id, items, urgency } = (deliveries.openDigest(name) ?? deliveries.insert(need, now))
+        .delivery
+      digests.set(name, { id, items, urgency, condition, dueAt: dueAt.epochMilliseconds, open: true })
     }
     const { items, rows } = sort(decided, before, digests, now.epochMilliseconds)
     for (const digest of digests.values()) {
       const row = deliveries.rows.get(digest.id)
       if (row === undefined) continue
-      const { dueAt, items, open, urgency } = digest
+      const { condition, dueAt, items, open, urgency } = digest
       row.digestOpen = open
-      row.delivery = { ...row.delivery, items, urgency, dueAt: DateTime.makeUnsafe(dueAt), updatedAt: now }
+      row.delivery = { ...row.delivery, condition, items, urgency, dueAt: DateTime.makeUnsafe(dueAt), updatedAt: now }
     }
     for (const row of rows) deliveries.insert(row, now)
     deliveries.addItems(items)

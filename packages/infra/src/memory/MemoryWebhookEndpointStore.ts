@@ -60,7 +60,7 @@ const make = Effect.sync(() => {
 
     get: (tenantId, id) => Effect.sync(() => Option.map(find(tenantId, id), ({ endpoint }) => endpoint)),
 
-    update: (tenantId, id, { enabled, ...change }) =>
+    update: (tenantId, id, { disabledReason = "admin", enabled, ...change }) =>
       Effect.sync(() =>
         Option.map(find(tenantId, id), ({ endpoint, secrets }) => {
           const changed = { ...endpoint, ...structuredClone(change) }
@@ -68,7 +68,7 @@ const make = Effect.sync(() => {
             return save({ ...changed, enabled, disabledReason: null, failingSince: null }, secrets)
           }
           const isSwitchedOff = enabled === false && endpoint.enabled
-          return save(isSwitchedOff ? { ...changed, enabled: false, disabledReason: "admin" } : changed, secrets)
+          return save(isSwitchedOff ? { ...changed, enabled: false, disabledReason } : changed, secrets)
         })
       ),
 

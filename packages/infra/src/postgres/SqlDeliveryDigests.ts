@@ -1,7 +1,7 @@
 /**
  * Digests while they gather: one open delivery for each user, channel and key.
  */
-import type { DeliveryChannel, DeliveryId } from "@beckon/domain/Delivery"
+import type { Condition, DeliveryChannel, DeliveryId } from "@beckon/domain/Delivery"
 import { Effect } from "effect"
 import type { DateTime as Times } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
@@ -19,6 +19,7 @@ interface DigestRow {
   readonly digest_key: string
   readonly items: number
   readonly urgency: number
+  readonly condition: Condition
   readonly due_at: Date
 }
 
@@ -55,11 +56,19 @@ export const open = Effect.fnUntraced(function* (
     order by k.tenant_id collate "C", k.user_id collate "C", k.channel collate "C", k.digest_key collate "C"
     on conflict (tenant_id, user_id, channel, digest_key) where digest_open
     do update set updated_at = excluded.updated_at
-    returning d.id, d.tenant_id, d.user_id, d.channel, d.digest_key, d.items, d.urgency, d.due_at`
+    returning d.id, d.tenant_id, d.user_id, d.channel, d.digest_key, d.items, d.urgency, d.condition,
+      d.due_at`
   return new Map(
     rows.map((row) => [
       digestName({ tenantId: row.tenant_id, userId: row.user_id, channel: row.channel, key: row.digest_key }),
-      { id: row.id, items: row.items, urgency: row.urgency, dueAt: row.due_at.getTime(), open: true }
+      {
+        id: row.id,
+        items: row.items,
+        urgency: row.urgency,
+        condition: row.condition,
+        dueAt: row.due_at.getTime(),
+        open: true
+      }
     ])
   )
 })
@@ -71,14 +80,15 @@ export const save = (sql: SqlClient, digests: ReadonlyArray<OpenDigest>, now: Ti
   return Effect.asVoid(
     sql`
     update deliveries d
-    set items = k.items, due_at = k.due_at, urgency = k.urgency, digest_open = k.digest_open, updated_at = ${timestamp(now)}
+    set items = k.items, due_at = k.due_at, urgency = k.urgency, condition = k.condition, digest_open = k.digest_open, updated_at = ${timestamp(now)}
     from unnest(
       ${ids}::text[],
       ${bigints(digests.map(({ items }) => items))}::bigint[],
       ${timestamps(digests.map(({ dueAt }) => dueAt))}::timestamptz[],
       ${bigints(digests.map(({ urgency }) => urgency))}::bigint[],
+      ${texts(digests.map(({ condition }) => condition))}::text[],
       ${booleans(digests.map((digest) => digest.open))}::boolean[]
-    ) as k(id, items, due_at, urgency, digest_open)
+    ) as k(id, items, due_at, urgency, condition, digest_open)
     where d.id = k.id and d.id = any(${ids})`.unprepared
   )
 }

@@ -113,6 +113,7 @@ const where = (sql: SqlClient, tenantId: TenantId, filter: DeliveryFilter): Frag
   if (filter.states !== undefined) clauses.push(sql`d.state = any(${texts(filter.states)})`)
   if (filter.channel !== undefined) clauses.push(sql`d.channel = ${filter.channel}`)
   if (filter.userId !== undefined) clauses.push(sql`d.user_id = ${filter.userId}`)
+  if (filter.endpointId !== undefined) clauses.push(sql`d.target ->> 'endpointId' = ${filter.endpointId}`)
   // As the index `deliveries_dead` says it.
   if (filter.unresolved === true) clauses.push(sql`d.state = 'dead' and d.resolution is null`)
   if (filter.before !== undefined) clauses.push(sql`d.id < ${filter.before}`)

@@ -117,7 +117,7 @@ const make = Effect.gen(function* () {
           enabled = coalesce(k.enabled, e.enabled),
           disabled_reason = case
             when k.enabled then null
-            when not k.enabled and e.enabled then 'admin'
+            when not k.enabled and e.enabled then ${change.disabledReason ?? "admin"}
             else e.disabled_reason end,
           failing_since = case when k.enabled then null else e.failing_since end
         from (select ${change.enabled ?? null}::boolean as enabled) k

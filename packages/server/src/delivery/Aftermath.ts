@@ -33,7 +33,7 @@ export class Aftermath extends Context.Service<
         if (last === undefined) return
         const now = yield* DateTime.now
         if (last._tag === "Failed" && last.code === "gone") {
-          yield* endpoints.update(tenantId, endpointId, { enabled: false })
+          yield* endpoints.update(tenantId, endpointId, { enabled: false, disabledReason: "gone" })
           return yield* Effect.logWarning(
             `The webhook endpoint ${endpointId} of tenant ${tenantId} says that it is gone; it is switched off`
           )

@@ -9,6 +9,7 @@ import type { TenantId } from "@beckon/domain/Identifiers"
 import type { ChannelProvider, Outgoing } from "@beckon/domain/ports/ChannelProvider"
 import { ChannelProviders } from "@beckon/domain/ports/ChannelProvider"
 import { Circuits } from "./Circuits.ts"
+import type { CircuitClosedToCalls } from "./Circuits.ts"
 import { DeliverySettings } from "./DeliverySettings.ts"
 
 /** One provider that was asked, and what it said. */
@@ -41,8 +42,14 @@ const isOpen = <Channel extends DeliveryChannel>(unit: Unit<Channel>): boolean =
 
 const failed = (code: string, detail: string): SendOutcome => ({ _tag: "Failed", class: "transient", code, detail })
 
-/** A rate limit that gives way within this time is waited for; otherwise the messages go back. */
+/** A rate limit that gives way within this time is waited for; otherwise the messages go back to the store. */
 const shortWait = Duration.seconds(2)
+
+/** A circuit that is tried out at the moment is not worth the way back to the store and here again. */
+const isShort = ({ reason, retryAfter }: CircuitClosedToCalls): boolean =>
+  reason === "breaker_open" && retryAfter <= Duration.toMillis(shortWait) / 2
+
+const soon = Schedule.spaced("50 millis").pipe(Schedule.jittered, Schedule.upTo({ duration: "2 seconds" }))
 
 export class Sending extends Context.Service<
   Sending,
@@ -124,32 +131,29 @@ export class Sending extends Context.Service<
           for (const unit of units) unit.notAsked = { reason: "rate_limited", retryAfter: wait }
           return
         }
-        const begin = yield* Clock.currentTimeNanos
-        const at = yield* DateTime.now
-        const alone = units.length === 1 ? units[0] : undefined
-        const circuit = alone === undefined ? undefined : provider.circuit?.(alone.outgoing.message)
-        const asked = circuits.guard(
-          circuit ?? provider.id,
-          tenantId,
-          bounded(
+        const call = Effect.gen(function* () {
+          const begin = yield* Clock.currentTimeNanos
+          const at = yield* DateTime.now
+          const outcomes = yield* bounded(
             provider,
             units.map(({ outgoing }) => outgoing)
           )
-        )
-        yield* Effect.matchEffect(asked, {
-          onFailure: ({ reason, retryAfter }) =>
-            Effect.sync(() => {
-              for (const unit of units) unit.notAsked = { reason, retryAfter }
-            }),
-          onSuccess: Effect.fnUntraced(function* (outcomes) {
-            const durationMs = Number((yield* Clock.currentTimeNanos) - begin) / 1e6
-            units.forEach((unit, index) => {
-              const outcome = outcomes[index] ?? failed("adapter", "The provider's adapter gave too few answers")
-              unit.tries = [...unit.tries, { provider: provider.id, outcome, durationMs, at }]
-              unit.notAsked = undefined
-            })
+          const durationMs = Number((yield* Clock.currentTimeNanos) - begin) / 1e6
+          units.forEach((unit, index) => {
+            const outcome = outcomes[index] ?? failed("adapter", "The provider's adapter gave too few answers")
+            unit.tries = [...unit.tries, { provider: provider.id, outcome, durationMs, at }]
+            unit.notAsked = undefined
           })
+          return outcomes
         })
+        const alone = units.length === 1 ? units[0] : undefined
+        const circuit = alone === undefined ? undefined : provider.circuit?.(alone.outgoing.message)
+        const guarded = circuits.guard(circuit ?? provider.id, tenantId, call)
+        yield* Effect.catch(Effect.retry(guarded, { while: isShort, schedule: soon }), ({ reason, retryAfter }) =>
+          Effect.sync(() => {
+            for (const unit of units) unit.notAsked = { reason, retryAfter }
+          })
+        )
       })
 
       const send = Effect.fnUntraced(function* <Channel extends DeliveryChannel>(

@@ -31,7 +31,7 @@ const make = Effect.sync(() => {
           return id
         })
       ),
-    list: (tenantId, { before, channel, limit, states }) =>
+    list: (tenantId, { before, channel, endpointId, limit, states }) =>
       Effect.sync(() => {
         asked++
         return rows
@@ -39,6 +39,7 @@ const make = Effect.sync(() => {
             (row) =>
               row.tenantId === tenantId &&
               (channel === undefined || row.channel === channel) &&
+              (endpointId === undefined || (row.target._tag === "Endpoint" && row.target.endpointId === endpointId)) &&
               (states === undefined || states.includes(row.state)) &&
               (before === undefined || row.id < before)
           )

@@ -40,7 +40,6 @@ export const deliveries: Effect.Effect<void, unknown, SqlClient> = Effect.gen(fu
       due_at timestamptz not null,
       created_at timestamptz not null,
       updated_at timestamptz not null,
-      first_tried_at timestamptz,
       attempts integer not null default 0,
       failures integer not null default 0,
       first_claimed_at timestamptz,
@@ -59,7 +58,7 @@ export const deliveries: Effect.Effect<void, unknown, SqlClient> = Effect.gen(fu
       resolution text collate "C" check (resolution in ('replayed', 'discarded')),
       resolved_at timestamptz
     )`
-  // Closed deliveries are in none of these four but the first and the last: the working set stays small.
+  // What is due, gathers, can be cancelled or is dead is little: those indexes stay small, however many deliveries are kept.
   yield* sql`create index deliveries_notification on deliveries (tenant_id, notification_id) where notification_id is not null`
   yield* sql`
     create index deliveries_due on deliveries (channel, urgency, due_at) where state in ('pending', 'sending', 'failed')`
@@ -71,6 +70,9 @@ export const deliveries: Effect.Effect<void, unknown, SqlClient> = Effect.gen(fu
   yield* sql`create index deliveries_dead on deliveries (tenant_id, id) where state = 'dead' and resolution is null`
   // What is included lets the states of a tenant be counted from the index alone.
   yield* sql`create index deliveries_tenant on deliveries (tenant_id, id) include (channel, state)`
+  yield* sql`
+    create index deliveries_endpoint on deliveries (tenant_id, (target ->> 'endpointId'), id)
+    where target ->> 'endpointId' is not null`
   yield* sql`
     create index deliveries_provider on deliveries (provider, provider_message_id)
     where provider_message_id is not null`
