@@ -3,6 +3,7 @@ import { describe, layer } from "@effect/vitest"
 import type { Layer } from "effect"
 import { deliveryAnnouncementsContract } from "./DeliveryAnnouncements.contract.ts"
 import { deliveryChangesContract } from "./DeliveryChanges.contract.ts"
+import { deliveryClaimsContract } from "./DeliveryClaims.contract.ts"
 import { deliveryDigestsContract } from "./DeliveryDigests.contract.ts"
 import { deliveryEventsContract } from "./DeliveryEvents.contract.ts"
 import { deliveryStoreContract } from "./DeliveryStore.contract.ts"
@@ -17,6 +18,7 @@ export const deliveriesContract = <R extends DeliveryServices | ScheduleStore, E
   layer(stores, { timeout: "60 seconds" })(provider, (it) => {
     describe("DeliveryStore: plan, claim, report", () => {
       deliveryStoreContract(it)
+      deliveryClaimsContract(it)
     })
     describe("DeliveryStore: digests and throttles", () => {
       deliveryDigestsContract(it)

@@ -156,6 +156,42 @@ export const deliveryChangesContract = (it: Vitest.MethodsNonLive<DeliveryServic
     })
   )
 
+  it.effect("a webhook without a notification keeps one id, however often it is sent again", () =>
+    Effect.gen(function* () {
+      yield* drain
+      const store = yield* DeliveryStore
+      const key = freshKey()
+      const target = { _tag: "Endpoint", endpointId: "w" } as const
+      const delivery: NewDelivery = { ...push, channel: "webhook", target, condition: "always" }
+      const ids = yield* store.add(
+        [
+          direct(key, { delivery, content: { type: "delivery.sent" } }),
+          direct(key, { delivery, content: { type: "test", id: "msg_own" } }),
+          direct(key)
+        ],
+        noon
+      )
+      const expected = [
+        { type: "delivery.sent", id: `msg_${ids[0]}` },
+        { type: "test", id: "msg_own" },
+        { title: "News" }
+      ]
+      for (let round = 0; round < 2; round++) {
+        yield* store.report(
+          (yield* claimOf(key)).map((one) => reportOf(one, dead)),
+          noon
+        )
+        expect(yield* store.replay(key.tenantId, { _tag: "All", limit: 9 }, noon)).toHaveLength(3)
+        const contents = yield* claimOf(key, { now: noon })
+        expect(contents.map(({ content }) => content)).toEqual(expect.arrayContaining(expected))
+        yield* store.report(
+          contents.map((one) => reportOf(one, failed(noon))),
+          noon
+        )
+      }
+    })
+  )
+
   it.effect("dead deliveries are discarded, and all of a channel is resolved so many at a time", () =>
     Effect.gen(function* () {
       yield* drain

@@ -108,11 +108,27 @@ export const deliveryDigestsContract = (it: Vitest.MethodsNonLive<DeliveryServic
   it.effect("a full one that waits for the end of a silence does not break it", () =>
     Effect.gen(function* () {
       yield* drain
-      const key = freshKey()
+      const store = yield* DeliveryStore
+      const notifications = yield* NotificationStore
       const morning = DateTime.add(noon, { hours: 9 })
-      yield* planned(key, [{ ...gathered(2), dueAt: morning }], 2)
-      expect(yield* claimOf(key, { now: DateTime.subtract(morning, { seconds: 1 }) })).toEqual([])
-      expect(yield* claimOf(key, { now: morning })).toMatchObject([{ delivery: { items: 2 } }])
+      // The silence begins before the window ends: full before that, it goes at once.
+      const early = freshKey()
+      yield* planned(early, [{ ...gathered(2), dueAt: morning }], 2)
+      expect(yield* claimOf(early)).toMatchObject([{ delivery: { items: 2 } }])
+      // Full while it is silent, it waits for the morning.
+      const late = freshKey()
+      const quiet = { key: "user", window, maxItems: 2, notBefore: morning }
+      yield* planned(late, [{ ...gathered(2), dueAt: morning }])
+      yield* notifications.append([notification(late, 2, { planAt: noon })])
+      yield* planAll(() => [{ ...gathered(2), dueAt: morning, digest: quiet }], secondsAfterNoon(60))
+      expect(yield* claimOf(late, { now: DateTime.subtract(morning, { seconds: 1 }) })).toEqual([])
+      expect(yield* claimOf(late, { now: morning })).toMatchObject([{ delivery: { items: 2 } }])
+      // What was due before stays due.
+      const due = freshKey()
+      yield* planned(due, [gathered(2)])
+      yield* notifications.append([notification(due, 2, { planAt: noon })])
+      yield* planAll(() => [{ ...gathered(2), dueAt: morning, digest: quiet }], secondsAfterNoon(60))
+      expect(yield* store.list(due.tenantId, { limit: 9 })).toMatchObject([{ items: 2, dueAt: secondsAfterNoon(600) }])
     })
   )
 

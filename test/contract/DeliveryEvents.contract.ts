@@ -4,7 +4,7 @@ import { DeliveryStore } from "@beckon/domain/ports/DeliveryStore"
 import type { Claimed } from "@beckon/domain/ports/DeliveryStore"
 import { expect } from "@effect/vitest"
 import type { Vitest } from "@effect/vitest"
-import { Effect, Option } from "effect"
+import { DateTime, Duration, Effect, Option } from "effect"
 import {
   claimOf,
   dead,
@@ -122,6 +122,31 @@ export const deliveryEventsContract = (it: Vitest.MethodsNonLive<DeliveryService
         at
       })
       expect(found.history).toEqual([told(deferred), told(opened)])
+    })
+  )
+
+  it.effect("news whose message does not become known within three days are dropped", () =>
+    Effect.gen(function* () {
+      yield* drain
+      const store = yield* DeliveryStore
+      const key = freshKey()
+      const [stale, known, fresh] = ["stale", "known", "fresh"].map((name) =>
+        eventOf({ providerMessageId: `${name}-${key.tenantId}` })
+      )
+      if (stale === undefined || known === undefined || fresh === undefined) return expect.unreachable()
+      yield* planned(key, [push])
+      const [one] = yield* claimOf(key)
+      if (one === undefined) return expect.unreachable()
+      yield* store.report([reportOf(one, sent(known.providerMessageId))], noon)
+      yield* store.recordEvents([stale, known], noon)
+      yield* store.recordEvents([fresh], secondsAfterNoon(1))
+      // Those that are kept are known when they come again.
+      const threeDays = DateTime.add(noon, { days: 3 })
+      yield* store.reconcile(threeDays, Duration.minutes(1))
+      expect(yield* store.recordEvents([stale, known, fresh], threeDays)).toBe(0)
+      yield* store.reconcile(DateTime.add(threeDays, { seconds: 1 }), Duration.minutes(1))
+      expect(yield* store.recordEvents([stale, known, fresh], threeDays)).toBe(1)
+      expect(yield* stateOf(one.delivery.id, key.tenantId)).toBe("delivered")
     })
   )
 

@@ -115,6 +115,8 @@ export const failed = (retryAt: DateTime.Utc, reason = "timeout") =>
 
 export const dead = { _tag: "Dead", reason: "invalid", detail: "Never" } as const
 
+export const waitUntil = (until: DateTime.Utc) => ({ _tag: "Postponed", until, reason: "breaker_open" }) as const
+
 let events = 0
 
 export const eventOf = (other: Partial<ProviderEvent>): ProviderEvent => ({

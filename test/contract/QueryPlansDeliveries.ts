@@ -193,18 +193,38 @@ export const deliveryQueryPlans = <E>(
       })
     )
 
+    it.effect("the list of a user is read from an index of his own", () =>
+      Effect.gen(function* () {
+        const store = yield* DeliveryStore
+        const filter = { userId: key.userId, limit: 20 }
+        for (const list of [filter, { ...filter, before: DeliveryId.make("seeded-5") }]) {
+          const [statement] = yield* record(Effect.asVoid(store.list(tenantId, list)))
+          if (statement === undefined) return expect.unreachable()
+          for (const nodes of [yield* customPlan(statement), yield* genericPlan(statement)]) {
+            const used = nodes.flatMap((node) => (node["Index Name"] === undefined ? [] : [node["Index Name"]]))
+            expect(used).toEqual(["deliveries_user"])
+          }
+        }
+      })
+    )
+
     it.effect(
-      "the check of the whole store does not read the notifications",
+      "the check of the whole store reads neither the notifications nor the deliveries as a whole",
       () =>
         Effect.gen(function* () {
           const store = yield* DeliveryStore
           const statements = yield* record(Effect.asVoid(store.reconcile(now, minute)))
-          expect(statements).toHaveLength(3)
+          expect(statements).toHaveLength(4)
+          const used: Array<string> = []
           for (const statement of statements) {
             for (const nodes of [yield* customPlan(statement), yield* genericPlan(statement)]) {
               expect(scans(nodes)).not.toContain("notifications")
+              expect(scans(nodes)).not.toContain("deliveries")
+              for (const { ["Index Name"]: index } of nodes) if (index !== undefined) used.push(index)
             }
           }
+          expect(used).toContain("delivery_events_received")
+          expect(used).toContain("deliveries_gathered")
         }),
       milliseconds
     )

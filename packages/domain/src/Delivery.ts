@@ -11,7 +11,7 @@
  * highest one told counts. A bounce stands above a delivery; whoever has seen it was reached, whatever was told before.
  *
  * `sending` holds from the moment a worker takes the delivery until its outcome is known, also while it waits for a circuit
- * breaker. A replay of a dead delivery is a new delivery; the dead one stays dead and says that it was replayed.
+ * breaker and no worker has it; then it can still be cancelled. A replay of a dead delivery is a new delivery; the dead one stays dead and says that it was replayed.
  */
 import { Schema } from "effect"
 import type { DateTime, Duration } from "effect"
@@ -85,11 +85,13 @@ export interface Throttle {
   readonly window: Duration.Duration
 }
 
-/** One summary for what gathers under a key: sent when the window of its first item ends, or at once when it is full. */
+/** One summary for what gathers under a key: sent when the window of its first item ends, or earlier when it is full. */
 export interface Digest {
   readonly key: string
   readonly window: Duration.Duration
   readonly maxItems: number
+  /** A full one is not sent before. */
+  readonly notBefore?: DateTime.Utc
 }
 
 /** What a plan asks for. */
@@ -181,7 +183,7 @@ export interface Delivery {
   readonly dueAt: DateTime.Utc
   readonly createdAt: DateTime.Utc
   readonly updatedAt: DateTime.Utc
-  /** Tries that were begun; a provider has seen the idempotency key at most so often. */
+  /** Tries that were begun, without those that a worker gave back before it asked a provider. */
   readonly attempts: number
   /** Tries that failed by the fault of provider or message; the number that the retry policy counts. */
   readonly failures: number

@@ -18,6 +18,8 @@
  *
  * - What a digest gathers is due a window later. A notification is in one digest of a channel: of several steps the earliest is
  *   taken. It is not throttled besides, because the window is a limit already, and no item may be lost.
+ * - A digest that is full goes out earlier, but not before the step, nor in a silence that holds then.
+ * - A digest goes to the user's own address: what names another one for the channel (`options.to`) goes by itself.
  * - `per: category` of a notification without one means its type.
  * - What is due in the user's quiet hours waits for their end, in the time zone of his preferences, of the directory, of the
  *   tenant, or UTC. What has waited and was for `always` is only sent while it is unseen: nobody needs to be woken for what he has read.
@@ -86,6 +88,12 @@ const digestOf = (
         window: Duration.seconds(digest.windowSeconds),
         maxItems: digest.maxItems
       }
+
+/** Whether the sender named the address to which this channel is to go. */
+const namesAddress = (options: DuePlan["notification"]["options"], channel: DeliveryChannel): boolean => {
+  if (channel === "email") return options?.to?.email !== undefined
+  return (channel === "sms" || channel === "whatsapp") && options?.to?.phone !== undefined
+}
 
 const throttleOf = (
   { critical, throttle }: ResolvedRule,
@@ -162,10 +170,15 @@ export const plan = (
     if (!hasProvider) return earliest.map((moment) => make(moment, { skipped: "no_provider" }))
     if (channel === "webhook") return []
     const silence = silenceOf(rule, channel, due, policy)
-    const digest = digestOf(rule, channel, type, category)
+    const digest = namesAddress(options, channel) ? undefined : digestOf(rule, channel, type, category)
     if (digest !== undefined) {
       const window = Duration.toMillis(digest.window)
-      return earliest.map(({ at, condition }) => make(silence({ at: at + window, condition }), { digest }))
+      return earliest.map((moment) => {
+        const notBefore = silence(moment).at
+        return make(silence({ ...moment, at: moment.at + window }), {
+          digest: notBefore > nowMillis ? { ...digest, notBefore: DateTime.makeUnsafe(notBefore) } : digest
+        })
+      })
     }
     const throttle = throttleOf(rule, channel, type, category)
     return merged(moments.map(silence)).map((moment) => make(moment, throttle === undefined ? {} : { throttle }))

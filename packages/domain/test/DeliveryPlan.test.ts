@@ -274,8 +274,30 @@ describe("DeliveryPlan.plan: digests and throttles", () => {
     expectPlan(
       { rule: { steps: [sms, mail], digest } },
       toUser("sms", "always", now),
-      toUser("email", "unseen", at(600 + 3_600), { digest: gathers })
+      toUser("email", "unseen", at(600 + 3_600), { digest: { ...gathers, notBefore: at(600) } })
     )
+    expectPlan(
+      { rule: { steps: [mail], digest }, now: at(600) },
+      toUser("email", "unseen", at(4_200), { digest: gathers })
+    )
+  })
+
+  it("does not gather what goes to an address of its own: it is limited as if there were no digest", () => {
+    const channels = ["email", "sms"] as const
+    const limited = { ...throttle, channels }
+    const rule = { steps: [sms, { ...mail, afterSeconds: 0 }], digest: { ...digest, channels }, throttle: limited }
+    const single = { email: toUser("email", "unseen", now, { throttle: { ...limits, key: "email:user" } }) }
+    const digests = {
+      sms: toUser("sms", "always", at(3_600), { digest: gathers }),
+      email: toUser("email", "unseen", at(3_600), { digest: gathers })
+    }
+    const to = (addresses: { readonly email?: string; readonly phone?: string }) => ({
+      rule,
+      notification: { options: { to: addresses } }
+    })
+    expectPlan(to({}), digests.sms, digests.email)
+    expectPlan(to({ email: "x@example.com" }), digests.sms, single.email)
+    expectPlan(to({ phone: "+15550100" }), toUser("sms", "always", now, { throttle: limits }), digests.email)
   })
 
   it("counts a notification once in a digest: by its earliest step that is still wanted", () => {
@@ -285,13 +307,35 @@ describe("DeliveryPlan.plan: digests and throttles", () => {
     ]
     const rule = { steps, digest }
     const delayed = DateTime.add(fallbackAt, { hours: 1 })
-    expectPlan({ rule }, toUser("email", "unacknowledged", delayed, { digest: gathers }))
-    expectPlan({ rule, due: { acknowledged: true } }, toUser("email", "unseen", at(3 * 3_600), { digest: gathers }))
+    const early = { ...gathers, notBefore: fallbackAt }
+    const late = { ...gathers, notBefore: at(2 * 3_600) }
+    expectPlan({ rule }, toUser("email", "unacknowledged", delayed, { digest: early }))
+    expectPlan({ rule, due: { acknowledged: true } }, toUser("email", "unseen", at(3 * 3_600), { digest: late }))
   })
 
   it("lets a digest wait for the end of the quiet hours too", () => {
     const rule = { steps: [sms], digest: { ...digest, channels: ["sms"] as const } }
-    expectPlan({ rule, preferences: lunch }, toUser("sms", "unseen", afterLunch, { digest: gathers }))
+    const silent = { ...gathers, notBefore: afterLunch }
+    expectPlan({ rule, preferences: lunch }, toUser("sms", "unseen", afterLunch, { digest: silent }))
+    const loud = {
+      ...rule,
+      digest: { ...rule.digest, channels: ["email"] as const },
+      steps: [{ ...mail, afterSeconds: 0 }]
+    }
+    expectPlan({ rule: loud, preferences: lunch }, toUser("email", "unseen", at(3_600), { digest: gathers }))
+  })
+
+  it("lets a full digest wait for a silence that holds already, not for one that begins before its window ends", () => {
+    const rule = { steps: [sms], digest: { ...digest, channels: ["sms"] as const, windowSeconds: 7_200 } }
+    const night = { quietHours: { start: "22:00", end: "07:00" } }
+    const window = { ...gathers, window: Duration.hours(2) }
+    const morning = at(19 * 3_600)
+    const planAt = (time: string) => {
+      const createdAt = DateTime.makeUnsafe(`2026-06-03T${time}:00Z`)
+      return { rule, preferences: night, notification: { createdAt }, now: createdAt }
+    }
+    expectPlan(planAt("21:59"), toUser("sms", "unseen", morning, { digest: window }))
+    expectPlan(planAt("22:30"), toUser("sms", "unseen", morning, { digest: { ...window, notBefore: morning } }))
   })
 
   it("puts together those of a user, a category or a type", () => {

@@ -86,7 +86,8 @@ const preferences: fc.Arbitrary<Preferences> = fc.record(
 const options: fc.Arbitrary<DeliveryOptions> = fc.record(
   {
     channels: fc.array(fc.constantFrom("in_app", ...deliveryChannels), { minLength: 1, maxLength: 6 }),
-    category: fc.constantFrom(...categories)
+    category: fc.constantFrom(...categories),
+    to: fc.record({ email: fc.constant("x@example.com"), phone: fc.constant("+15550100") }, optional)
   },
   optional
 )
@@ -230,7 +231,7 @@ describe("DeliveryPlan.plan, of anything", () => {
         const asked = due.preferences?.timeZone
         const named = asked === "Mars/Olympus" ? undefined : asked
         const zone = named ?? due.timeZone ?? one.policy?.timeZone ?? "UTC"
-        for (const { channel, condition, dueAt, skipped } of toUser) {
+        for (const { channel, condition, digest, dueAt, skipped } of toUser) {
           const dues = wanted
             .filter((step) => step.channel === channel)
             .map(({ afterSeconds = 0, when }) =>
@@ -243,6 +244,12 @@ describe("DeliveryPlan.plan, of anything", () => {
           if (skipped !== undefined || rule.critical || quiet === undefined) continue
           if (!(quiet.channels ?? ["push", "sms", "whatsapp"]).includes(channel)) continue
           assert.isFalse(isQuiet(quiet, zone, millis))
+          // A digest that is full goes out at this time.
+          if (digest !== undefined) {
+            const full = DateTime.max(one.now, digest.notBefore ?? one.now)
+            assert.isFalse(isQuiet(quiet, zone, DateTime.toEpochMillis(full)))
+            assert.isAtMost(DateTime.toEpochMillis(full), millis)
+          }
           const isOnTime = dues.some((at) => Math.max(at, DateTime.toEpochMillis(one.now)) === millis)
           if (condition === "always" && rule.digest === null) assert.isTrue(isOnTime)
         }

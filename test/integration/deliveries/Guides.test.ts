@@ -15,7 +15,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import path from "node:path"
 import { fileURLToPath } from "node:url"
 import * as BeckonProcess from "../../support/BeckonProcess.ts"
@@ -25,7 +25,7 @@ const workspace = fileURLToPath(new URL("../../..", import.meta.url))
 /** Seconds after which what is typed again should have shown what it is to show. */
 const patience = 30
 
-const fences = /^<!-- (run|run until|start) -->\n```sh\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?/gms
+const fences = /^<!-- (run|run until|start) -->\n```sh\n(.*?)^```$(?:\n+```text\n(.*?)^```$)?/gms
 
 interface Block {
   readonly kind: "run" | "run until" | "start"
@@ -65,8 +65,8 @@ const sessionOf = (blocks: ReadonlyArray<Block>): string => {
   )
   return [
     "set -euo pipefail",
-    `shows() { while IFS= read -r line; do grep -qE -- "$line" "$SAID/$1" || { echo "not shown: $line"; return 1; }; done < "$SAID/$1.shown"; }`,
-    ...typed.flatMap((block, index) => [`echo "block ${index}"`, block]),
+    `shows() { while IFS= read -r line; do grep -qE -- "$line" "$SAID/$1" || { echo "not shown: $line" > "$SAID/missing"; return 1; }; done < "$SAID/$1.shown"; }`,
+    ...typed.flatMap((block, index) => [`echo "block ${index} at $SECONDS s"`, block]),
     "echo all"
   ].join("\n")
 }
@@ -99,21 +99,24 @@ const bash = (script: string, env: Readonly<Record<string, string>>) =>
         // Nothing of its group is left.
       }
     }
-    shell.on("exit", (code) => {
-      end()
-      resume(Effect.succeed({ code, said }))
-    })
+    // What it left in the background ends first: until then nothing of it is closed.
+    shell.on("exit", end)
+    shell.on("close", (code) => resume(Effect.succeed({ code, said })))
     shell.on("error", (error) => resume(Effect.succeed({ code: null, said: String(error) })))
     return Effect.sync(end)
   })
 
 const curlSettings = (port: number): string =>
-  [`connect-to = "127.0.0.1:8080:127.0.0.1:${port}"`, "fail-with-body", "silent", "show-error", `noproxy = "*"`].join("\n")
+  [`connect-to = "127.0.0.1:8080:127.0.0.1:${port}"`, "fail-with-body", "silent", "show-error", `noproxy = "*"`].join(
+    "\n"
+  )
 
 const follow = Effect.fnUntraced(function* (name: string) {
-  const all = blocksOf(readFileSync(path.join(workspace, "docs/guides", name), "utf8"))
+  const guide = readFileSync(path.join(workspace, "docs/guides", name), "utf8")
+  const all = blocksOf(guide)
   const blocks = all.filter(({ kind }) => kind !== "start")
-  assert.isAtLeast(blocks.length, 3)
+  assert.isNotEmpty(blocks)
+  assert.lengthOf(all, guide.match(/<!--/g)?.length ?? 0, "a marked block is not written as one")
   const { dataDir, port } = yield* BeckonProcess.start({ env: settingsOf(all) })
   const folder = yield* BeckonProcess.temporaryFolder
   const said = path.join(folder, "said")
@@ -129,10 +132,14 @@ const follow = Effect.fnUntraced(function* (name: string) {
     SAID: said,
     npm_config_prefer_offline: "true"
   })
+  const textOf = (file: string) => {
+    const at = path.join(said, file)
+    return existsSync(at) ? readFileSync(at, "utf8") : ""
+  }
   if (session.code === 0 && session.said.endsWith("all\n")) return
-  const last = Number(/block (\d+)\n(?!.*block \d)/s.exec(session.said)?.[1] ?? 0)
+  const last = Number(/block (\d+) at \d+ s\n(?!.*block \d)/s.exec(session.said)?.[1] ?? 0)
   assert.fail(
-    `${name} is not true:\n${blocks[last]?.commands}\n${readFileSync(path.join(said, String(last)), "utf8")}\n${session.said}`
+    [`${name} is not true:`, blocks[last]?.commands, textOf(String(last)), textOf("missing"), session.said].join("\n")
   )
 })
 

@@ -121,7 +121,7 @@ const start = Effect.gen(function* () {
         ? done(null, { user: username })
         : done(SmtpFixture.refusal(`535 5.7.8 No: ${username} ${password}`)),
     onRcptTo: ({ address }, _session, done) =>
-      done(refusedBySmtp.has(address) ? SmtpFixture.refusal("451 4.3.0 Try again later") : null)
+      done(refusedBySmtp.has(address) ? SmtpFixture.refusal(`451 4.3.0 Try again later, ${planted.smtp}`) : null)
   })
   const folder = yield* BeckonProcess.temporaryFolder
   const authority = path.join(folder, "authority.pem")
@@ -247,7 +247,7 @@ export const tenantOf = Effect.fnUntraced(function* (tenant: string) {
   const api = Effect.fnUntraced(function* (target: string, request: Omit<Request, "token"> = {}, as = service) {
     const answer = yield* ask(`/api/v1${target}`, { ...request, token: as })
     if (answer.status >= 300) return yield* new Unexpected({ target, status: answer.status, body: answer.body })
-    return answer.body?.data as Answer["body"]
+    return answer.body?.data
   })
 
   const asUser = (userId: string) => {

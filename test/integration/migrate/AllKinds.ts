@@ -35,12 +35,12 @@ export const fillAll = (sql: SqlClient) =>
     yield* sql`update notifications set urgency = 9, plan_at = '2026-03-01 12:00:07.5Z', fallback_at = 'infinity',
       options = ${JSON.stringify({ channels: ["email"], cancelKey: awkward })}::text::jsonb where id = 'n1'`
     yield* sql`insert into deliveries (id, tenant_id, user_id, notification_id, seq, channel, target, condition, state, urgency, due_at,
-        created_at, updated_at, attempts, worker, reason, detail, digest_key, digest_open, items, progress, content, cancel_key, replay_of, resolution, resolved_at) values
-      ('d1', 'default', 'zoë', 'n1', 1, 'push', '{"_tag": "User"}', 'unacknowledged', 'failed', 5, now(), now(), now(), 2, 'node', 'http_500', ${awkward},
+        created_at, updated_at, attempts, claims, unreported, worker, reason, detail, digest_key, digest_open, items, progress, content, cancel_key, replay_of, resolution, resolved_at) values
+      ('d1', 'default', 'zoë', 'n1', 1, 'push', '{"_tag": "User"}', 'unacknowledged', 'failed', 5, now(), now(), now(), 2, 7, 2147483647, 'node', 'http_500', ${awkward},
         null, false, 1, '["ab", "cd"]', null, ${awkward}, null, null, null),
-      ('d2', 'default', null, null, null, 'webhook', '{"_tag": "Endpoint", "endpointId": "w1"}', 'always', 'dead', 1, 'infinity', now(), now(), 5, null, null, null,
+      ('d2', 'default', null, null, null, 'webhook', '{"_tag": "Endpoint", "endpointId": "w1"}', 'always', 'dead', 1, 'infinity', now(), now(), 5, 5, 0, null, null, null,
         null, false, 0, null, ${JSON.stringify({ text: awkward })}::text::jsonb, null, 'd0', 'replayed', now()),
-      ('d3', 'default', 'zoë', null, null, 'email', '{"_tag": "User"}', 'unseen', 'pending', 10, now(), now(), now(), 0, null, null, null,
+      ('d3', 'default', 'zoë', null, null, 'email', '{"_tag": "User"}', 'unseen', 'pending', 10, now(), now(), now(), 0, 0, 0, null, null, null,
         'type:t', true, 2, null, null, null, null, null, null)`
     yield* sql`insert into delivery_items (tenant_id, notification_id, channel, delivery_id, user_id, seq, cancel_key) values
       ('default', 'n2', 'email', 'd3', 'zoë', 2, null), ('default', 'n3', 'email', 'd3', 'zoë', 10, ${awkward})`

@@ -62,8 +62,10 @@ export interface Planned {
 /** A delivery that a worker has taken, with all that it needs to send it. */
 export interface Claimed {
   readonly delivery: Delivery
-  /** The number of this try; whoever reports an outcome names it. */
+  /** The number of this claim, never given twice; whoever reports an outcome or prolongs the lease names it. */
   readonly attempt: number
+  /** Claims in a row that nobody reported on, this one included: more than one after a worker was lost. */
+  readonly unreported: number
   /** When it was taken for its first try. */
   readonly since: DateTime.Utc
   /** Oldest first; one, or several for a digest. Empty when retention has thrown them away, and for those with `content`. */
@@ -94,7 +96,7 @@ export interface Report {
       }
     | { readonly _tag: "Dead"; readonly reason: string; readonly detail: string | null }
     | { readonly _tag: "Skipped"; readonly reason: string }
-    /** Due again at `until`; no failure. Where no provider was asked (no `attempts`), the try does not count either. */
+    /** Given back until `until`; no failure. Where no provider was asked (no `attempts`), the try does not count either. */
     | { readonly _tag: "Postponed"; readonly until: DateTime.Utc; readonly reason: string }
 }
 
@@ -175,11 +177,11 @@ export class DeliveryStore extends Context.Service<
       /** The node, for people. */
       readonly worker: string
     }) => Effect.Effect<ReadonlyArray<Claimed>, StoreUnavailable>
-    /** Leases that are still held are prolonged to `until`. */
+    /** Leases that are still held are prolonged to `until`; answers those. The others are lost: somebody else may send them. */
     readonly extend: (
       claims: ReadonlyArray<{ readonly id: DeliveryId; readonly attempt: number }>,
       until: DateTime.Utc
-    ) => Effect.Effect<void, StoreUnavailable>
+    ) => Effect.Effect<ReadonlyArray<DeliveryId>, StoreUnavailable>
     /**
      * Keeps the attempts and moves the states, all or none. A report of a lease that was lost since still keeps its attempts;
      * of its result only `Sent` counts. Webhook deliveries about the new states (`announce`) are saved with them.
@@ -201,7 +203,7 @@ export class DeliveryStore extends Context.Service<
       tenantId: TenantId,
       filter: DeliveryFilter
     ) => Effect.Effect<ReadonlyArray<Delivery>, StoreUnavailable>
-    /** Cancels what has not been begun, or waits for another try; answers how many. */
+    /** Cancels what has not been begun, or waits for another try or for a provider; answers how many. */
     readonly cancel: (
       tenantId: TenantId,
       target: { readonly cancelKey: string } | { readonly notificationId: NotificationId },

@@ -58,6 +58,9 @@ export class TemplateRefused extends Schema.TaggedError<TemplateRefused>()("Temp
   }
 }
 
+/** The rule of a fault that another try may not meet: the machine was busy. */
+export const takesTooLong = "takes too long"
+
 export class TemplateEngine extends Context.Service<
   TemplateEngine,
   {

@@ -15,6 +15,12 @@ export interface DeliveryCore extends Pick<
   "state" | "attempts" | "failures" | "provider" | "providerMessageId" | "reason" | "detail" | "resolution"
 > {
   readonly dueAt: number
+  /** Who has claimed it; null also when he has given it back. */
+  readonly worker: string | null
+  /** The number of the last claim. */
+  readonly claims: number
+  /** Claims since the last report of one that was held. */
+  readonly unreported: number
   readonly progress: ReadonlyArray<string> | null
 }
 
@@ -25,20 +31,24 @@ const sent = (core: DeliveryCore, provider: string, providerMessageId: string | 
   return canMove(core.state, "sent") ? { ...named, state: "sent", reason: null, detail: null } : named
 }
 
-/**
- * The delivery after a report; the same object when the report changes nothing.
- *
- * A lease is held while the number of the try is the last one begun and no outcome of it is known.
- */
+/** A lease is held while its claim is the last one, no outcome of it is known, and the worker has not given it back. */
+export const isHeld = (
+  { claims, state, worker }: Pick<DeliveryCore, "claims" | "state" | "worker">,
+  claim: number
+): boolean => state === "sending" && worker !== null && claims === claim
+
+/** The delivery after a report; the same object when the report changes nothing. */
 export const afterReport = (core: DeliveryCore, report: Report): DeliveryCore => {
   const { attempts, result } = report
-  if (result._tag === "Sent") return sent(core, result.provider, result.providerMessageId)
-  if (core.state !== "sending" || core.attempts !== report.attempt) return core
+  const held = isHeld(core, report.attempt)
+  const reported = { ...core, unreported: 0 }
+  if (result._tag === "Sent") return sent(held ? reported : core, result.provider, result.providerMessageId)
+  if (!held) return core
   const provider = core.providerMessageId === null ? (attempts.at(-1)?.provider ?? core.provider) : core.provider
   switch (result._tag) {
     case "Failed":
       return {
-        ...core,
+        ...reported,
         state: "failed",
         dueAt: result.retryAt.epochMilliseconds,
         failures: core.failures + 1,
@@ -49,7 +59,7 @@ export const afterReport = (core: DeliveryCore, report: Report): DeliveryCore =>
       }
     case "Dead":
       return {
-        ...core,
+        ...reported,
         state: "dead",
         failures: core.failures + (attempts.length > 0 ? 1 : 0),
         provider,
@@ -57,12 +67,13 @@ export const afterReport = (core: DeliveryCore, report: Report): DeliveryCore =>
         detail: result.detail
       }
     case "Skipped":
-      return { ...core, state: "skipped", reason: result.reason, detail: null }
+      return { ...reported, state: "skipped", reason: result.reason, detail: null }
     case "Postponed":
       return {
-        ...core,
+        ...reported,
         dueAt: result.until.epochMilliseconds,
-        attempts: core.attempts - 1,
+        attempts: attempts.length === 0 ? core.attempts - 1 : core.attempts,
+        worker: null,
         reason: result.reason,
         detail: null
       }

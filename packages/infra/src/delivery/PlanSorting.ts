@@ -124,7 +124,7 @@ export const sort = (
   const gather = (
     due: DuePlan,
     delivery: NewDelivery,
-    { key, maxItems, window }: NonNullable<NewDelivery["digest"]>
+    { key, maxItems, notBefore }: NonNullable<NewDelivery["digest"]>
   ) => {
     const name = digestName({ ...due, channel: delivery.channel, key })
     let digest = current.get(name)
@@ -146,9 +146,7 @@ export const sort = (
     if (breadth[delivery.condition] > breadth[digest.condition]) digest.condition = delivery.condition
     if (digest.items >= maxItems) {
       digest.open = false
-      // Due later than a window from now, it waits for the end of a silence as well; that, being full does not end.
-      if (delivery.dueAt.epochMilliseconds - Duration.toMillis(window) <= now)
-        digest.dueAt = Math.min(digest.dueAt, now)
+      digest.dueAt = Math.min(digest.dueAt, Math.max(now, notBefore?.epochMilliseconds ?? now))
     }
     const row = digest.row === undefined ? undefined : rows[digest.row]
     if (digest.row !== undefined && row !== undefined) {

@@ -16,6 +16,7 @@ import { HttpClientRequest } from "effect/http"
 import type { Headers, HttpClient } from "effect/http"
 import type { SendOutcome } from "@beckon/domain/Delivery"
 import type { ChannelProvider, EmailMessage, Outgoing } from "@beckon/domain/ports/ChannelProvider"
+import * as CorrelationId from "../http/CorrelationId.ts"
 import * as ProviderHttp from "../http/ProviderHttp.ts"
 import type { Answer } from "../http/ProviderHttp.ts"
 import { failed, ofStatus } from "../push/PushFailure.ts"
@@ -106,11 +107,12 @@ export const make = Effect.fnUntraced(function* (
   if (!URL.canParse(baseUrl)) return yield* new SendGridSettingsInvalid({ reason: "baseUrl is not a URL" })
   const send = yield* ProviderHttp.make({ timeout: settings.timeout, secrets: [settings.apiKey] })
 
-  const sendOne = ({ deliveryId, message }: Outgoing<"email">): Effect.Effect<SendOutcome> => {
+  const sendOne = ({ correlationId, deliveryId, message }: Outgoing<"email">): Effect.Effect<SendOutcome> => {
     const email = prepare(message, deliveryId, from)
     if (email._tag === "Failed") return Effect.succeed(email)
     const request = HttpClientRequest.post(new URL("/v3/mail/send", baseUrl)).pipe(
       HttpClientRequest.bearerToken(settings.apiKey),
+      HttpClientRequest.setHeaders(CorrelationId.headersOf(correlationId)),
       HttpClientRequest.bodyJsonUnsafe(bodyOf(message, email, from, deliveryId))
     )
     return send(request, outcomeOf)

@@ -19,6 +19,7 @@ import { createTransport } from "nodemailer"
 import { createPrivateKey } from "node:crypto"
 import type { SendOutcome } from "@beckon/domain/Delivery"
 import type { ChannelProvider, Outgoing } from "@beckon/domain/ports/ChannelProvider"
+import * as CorrelationId from "../http/CorrelationId.ts"
 import { presentable } from "../http/ProviderHttp.ts"
 import { timedOut } from "../push/PushFailure.ts"
 import { domainOf, emailAddressOf } from "./EmailAddress.ts"
@@ -153,7 +154,7 @@ export const make = Effect.fnUntraced(function* (
     (made) => Effect.sync(() => made.close({ force: true }))
   )
 
-  const sendOne = ({ deliveryId, message }: Outgoing<"email">): Effect.Effect<SendOutcome> => {
+  const sendOne = ({ correlationId, deliveryId, message }: Outgoing<"email">): Effect.Effect<SendOutcome> => {
     const email = prepare(message, deliveryId, from)
     if (email._tag === "Failed") return Effect.succeed(email)
     return Effect.tryPromise({
@@ -166,7 +167,7 @@ export const make = Effect.fnUntraced(function* (
           text: message.text,
           ...(message.html === undefined ? {} : { html: message.html }),
           messageId: email.messageId,
-          headers: { ...email.headers },
+          headers: { ...email.headers, ...CorrelationId.headersOf(correlationId) },
           signal
         }),
       catch: (cause) => new SmtpError({ cause })

@@ -20,6 +20,9 @@ export interface Row {
   digestOpen: boolean
   progress: ReadonlyArray<string> | null
   firstClaimedAt: DateTime.Utc | null
+  worker: string | null
+  claims: number
+  unreported: number
   readonly attempts: Array<{ readonly ordinal: number; readonly entry: Attempt }>
 }
 
@@ -42,7 +45,10 @@ export class MemoryDeliveries {
   items: Array<Item> = []
   /** Raised, never lowered; those of windows that are over are not missed. */
   readonly counters = new Map<string, number>()
-  readonly events = new Map<string, { readonly event: ProviderEvent; deliveryId: DeliveryId | null }>()
+  readonly events = new Map<
+    string,
+    { readonly event: ProviderEvent; readonly receivedAt: DateTime.Utc; deliveryId: DeliveryId | null }
+  >()
 
   insert(row: NewRow, now: DateTime.Utc, other: Partial<Pick<Delivery, "replayOf">> = {}): Row {
     const { cancelKey, content, digestKey, digestOpen, dueAt, seq, ...rest } = row
@@ -69,6 +75,9 @@ export class MemoryDeliveries {
       digestOpen,
       progress: null,
       firstClaimedAt: null,
+      worker: null,
+      claims: 0,
+      unreported: 0,
       attempts: []
     }
     this.rows.set(delivery.id, saved)
@@ -104,12 +113,15 @@ export class MemoryDeliveries {
   }
 
   coreOf(row: Row): DeliveryCore {
-    return { ...row.delivery, dueAt: row.delivery.dueAt.epochMilliseconds, progress: row.progress }
+    const { claims, progress, unreported, worker } = row
+    return { ...row.delivery, dueAt: row.delivery.dueAt.epochMilliseconds, claims, progress, unreported, worker }
   }
 
   save(row: Row, core: DeliveryCore, now: DateTime.Utc): void {
     const { attempts, detail, dueAt, failures, progress, provider, providerMessageId, reason, state } = core
     row.progress = progress
+    row.worker = core.worker
+    row.unreported = core.unreported
     row.delivery = {
       ...row.delivery,
       state,
@@ -191,6 +203,21 @@ export class MemoryDeliveries {
       )
       .toReversed()
       .slice(0, limit)
+  }
+
+  claim(row: Row, worker: string, until: DateTime.Utc, now: DateTime.Utc): void {
+    row.digestOpen = false
+    row.firstClaimedAt ??= now
+    row.worker = worker
+    row.claims += 1
+    row.unreported += 1
+    row.delivery = {
+      ...row.delivery,
+      state: "sending",
+      attempts: row.delivery.attempts + 1,
+      dueAt: until,
+      updatedAt: now
+    }
   }
 
   /** The most urgent first, then the earliest. */

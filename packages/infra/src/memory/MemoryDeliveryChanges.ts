@@ -13,7 +13,9 @@ import type { MemoryNotifications } from "./MemoryNotifications.ts"
 
 export type CancelTarget = { readonly cancelKey: string } | { readonly notificationId: NotificationId }
 
-const waits = ({ delivery }: Row): boolean => delivery.state === "pending" || delivery.state === "failed"
+/** What has been begun and has no outcome yet is left to its worker, unless he has given it back. */
+const waits = ({ delivery: { state }, worker }: Row): boolean =>
+  state === "pending" || state === "failed" || (state === "sending" && worker === null)
 
 const close = (row: Row, now: DateTime.Utc): void => {
   row.digestOpen = false
@@ -88,7 +90,7 @@ export const replay = (deliveries: MemoryDeliveries, tenantId: TenantId, target:
         digestKey,
         digestOpen: false,
         items,
-        content,
+        content: channel === "webhook" && content !== null ? Object.assign({ id: `msg_${id}` }, content) : content,
         cancelKey
       },
       now,
@@ -111,6 +113,16 @@ export const discard = (
   return rows.length
 }
 
+/** News that waited so long speak of a message that is none of ours. */
+const eventPatience = { days: 3 }
+
+const sweepEvents = (deliveries: MemoryDeliveries, now: DateTime.Utc): void => {
+  const before = DateTime.subtract(now, eventPatience)
+  for (const [key, { deliveryId, receivedAt }] of deliveries.events) {
+    if (deliveryId === null && DateTime.isLessThan(receivedAt, before)) deliveries.events.delete(key)
+  }
+}
+
 const contradicts = ({ attempts, delivery }: Row): boolean => {
   const last = Math.max(...attempts.map(({ entry }) => entry.attempt))
   const tries = attempts.filter(({ entry }) => entry.attempt === last)
@@ -123,6 +135,7 @@ export const reconcile = (
   now: DateTime.Utc,
   patience: Duration.Duration
 ): Reconciliation => {
+  sweepEvents(deliveries, now)
   const before = DateTime.subtractDuration(now, patience)
   const rows = [...deliveries.rows.values()]
   const open = rows.filter(({ delivery }) => isOpen(delivery.state))

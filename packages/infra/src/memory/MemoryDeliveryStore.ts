@@ -10,7 +10,7 @@ import { WebhookEndpointStore } from "@beckon/domain/ports/WebhookEndpointStore"
 import { initial } from "@beckon/domain/Preferences"
 import { Array, DateTime, Effect, Layer, Option, Result, Semaphore } from "effect"
 import { eventOf, toWebhook } from "../delivery/Announcement.ts"
-import { afterEvent, afterReport } from "../delivery/DeliveryChange.ts"
+import { afterEvent, afterReport, isHeld } from "../delivery/DeliveryChange.ts"
 import type { DeliveryCore } from "../delivery/DeliveryChange.ts"
 import { ofDirect } from "../delivery/NewRow.ts"
 import { digestNeeds, sort, throttleNeeds } from "../delivery/PlanSorting.ts"
@@ -159,7 +159,8 @@ const make = Effect.gen(function* () {
     const told = row.digestKey === null ? all : all.filter(({ seen }) => !seen)
     return {
       delivery,
-      attempt: delivery.attempts,
+      attempt: row.claims,
+      unreported: row.unreported,
       since: row.firstClaimedAt ?? delivery.updatedAt,
       notifications: told.map(({ notification }) => copy(notification)),
       options: told.length === 1 ? (told[0]?.notification.options ?? undefined) : undefined,
@@ -207,30 +208,23 @@ const make = Effect.gen(function* () {
 
     add: (added, now) => Effect.sync(() => added.map((each) => deliveries.insert(ofDirect(each), now).delivery.id)),
 
-    claim: ({ channels, lease, limit, now }) =>
+    claim: ({ channels, lease, limit, now, worker }) =>
       Effect.sync(() =>
         deliveries.due(channels, limit, now).map((row) => {
-          row.digestOpen = false
-          row.firstClaimedAt ??= now
-          row.delivery = {
-            ...row.delivery,
-            state: "sending",
-            attempts: row.delivery.attempts + 1,
-            dueAt: DateTime.addDuration(now, lease),
-            updatedAt: now
-          }
+          deliveries.claim(row, worker, DateTime.addDuration(now, lease), now)
           return toClaimed(row)
         })
       ),
 
     extend: (claims, until) =>
-      Effect.sync(() => {
-        for (const { attempt, id } of claims) {
+      Effect.sync(() =>
+        claims.flatMap(({ attempt, id }) => {
           const row = deliveries.rows.get(id)
-          if (row === undefined || row.delivery.state !== "sending" || row.delivery.attempts !== attempt) continue
+          if (row === undefined || !isHeld(deliveries.coreOf(row), attempt)) return []
           row.delivery = { ...row.delivery, dueAt: DateTime.max(row.delivery.dueAt, until) }
-        }
-      }),
+          return [id]
+        })
+      ),
 
     report: Effect.fnUntraced(function* (reports, now) {
       const listeners = yield* listening(tenantsOf(reports.map(({ id }) => deliveries.rows.get(id))))
@@ -258,7 +252,7 @@ const make = Effect.gen(function* () {
       for (const event of events) {
         const key = `${event.provider}\u0000${event.eventKey}`
         if (deliveries.events.has(key)) continue
-        deliveries.events.set(key, { event, deliveryId: event.deliveryId ?? null })
+        deliveries.events.set(key, { event, receivedAt: now, deliveryId: event.deliveryId ?? null })
         added += 1
         const row = event.deliveryId === undefined ? undefined : deliveries.rows.get(event.deliveryId)
         if (row !== undefined) apply(row, event, listeners, now)

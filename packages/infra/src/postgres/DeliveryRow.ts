@@ -37,6 +37,9 @@ export interface DeliveryRow {
   readonly created_at: Date
   readonly updated_at: Date
   readonly attempts: number
+  readonly claims: number
+  readonly unreported: number
+  readonly worker: string | null
   readonly failures: number
   readonly provider: string | null
   readonly provider_message_id: string | null
@@ -54,8 +57,8 @@ export interface DeliveryRow {
 export const columns = (sql: SqlClient) =>
   sql.literal(
     "d.id, d.tenant_id, d.user_id, d.notification_id, d.channel, d.target, d.condition, d.state, d.urgency, d.due_at, " +
-      "d.created_at, d.updated_at, d.attempts, d.failures, d.provider, d.provider_message_id, d.reason, d.detail, d.items, " +
-      "d.replay_of, d.resolution, d.progress, d.content, d.digest_key"
+      "d.created_at, d.updated_at, d.attempts, d.claims, d.unreported, d.worker, d.failures, d.provider, " +
+      "d.provider_message_id, d.reason, d.detail, d.items, d.replay_of, d.resolution, d.progress, d.content, d.digest_key"
   )
 
 export const toDelivery = (row: DeliveryRow): Delivery => ({
@@ -85,6 +88,9 @@ export const toDelivery = (row: DeliveryRow): Delivery => ({
 export const toCore = (row: DeliveryRow): DeliveryCore => ({
   state: row.state,
   attempts: row.attempts,
+  claims: row.claims,
+  unreported: row.unreported,
+  worker: row.worker,
   failures: row.failures,
   provider: row.provider,
   providerMessageId: row.provider_message_id,
@@ -106,21 +112,25 @@ export const saveChanges = (sql: SqlClient, changes: ReadonlyMap<DeliveryId, Del
   const cores = [...changes.values()]
   return sql`
     update deliveries d
-    set state = k.state, due_at = k.due_at, attempts = k.attempts, failures = k.failures, provider = k.provider,
-      provider_message_id = k.provider_message_id, reason = k.reason, detail = k.detail, progress = k.progress::jsonb,
-      updated_at = ${timestamp(now)}
+    set state = k.state, due_at = k.due_at, attempts = k.attempts, unreported = k.unreported, worker = k.worker,
+      failures = k.failures, provider = k.provider, provider_message_id = k.provider_message_id, reason = k.reason,
+      detail = k.detail, progress = k.progress::jsonb, updated_at = ${timestamp(now)}
     from unnest(
       ${ids}::text[],
       ${texts(cores.map(({ state }) => state))}::text[],
       ${timestamps(cores.map(({ dueAt }) => dueAt))}::timestamptz[],
       ${bigints(cores.map(({ attempts }) => attempts))}::bigint[],
+      ${bigints(cores.map(({ unreported }) => unreported))}::bigint[],
+      ${texts(cores.map(({ worker }) => worker))}::text[],
       ${bigints(cores.map(({ failures }) => failures))}::bigint[],
       ${texts(cores.map(({ provider }) => provider))}::text[],
       ${texts(cores.map(({ providerMessageId }) => providerMessageId))}::text[],
       ${texts(cores.map(({ reason }) => reason))}::text[],
       ${texts(cores.map(({ detail }) => detail))}::text[],
       ${texts(cores.map(({ progress }) => (progress === null ? null : JSON.stringify(progress))))}::text[]
-    ) as k(id, state, due_at, attempts, failures, provider, provider_message_id, reason, detail, progress)
+    ) as k(
+      id, state, due_at, attempts, unreported, worker, failures, provider, provider_message_id, reason, detail, progress
+    )
     where d.id = k.id and d.id = any(${ids})`.unprepared
 }
 

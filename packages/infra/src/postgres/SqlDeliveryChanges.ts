@@ -13,8 +13,9 @@ import { texts, timestamp } from "./SqlValues.ts"
 
 export type CancelTarget = { readonly cancelKey: string } | { readonly notificationId: NotificationId }
 
-/** What has been begun and has no outcome yet is left to its worker. */
-const waits = (sql: SqlClient) => sql.literal("state in ('pending', 'failed')")
+/** What has been begun and has no outcome yet is left to its worker, unless he has given it back. */
+const waits = (sql: SqlClient) =>
+  sql.literal("(d.state in ('pending', 'failed') or (d.state = 'sending' and d.worker is null))")
 
 /** Those that are not planned yet never will be. */
 const cancelPlans = (sql: SqlClient, tenantId: TenantId, target: CancelTarget) => sql`
@@ -34,7 +35,7 @@ const cancelItems = (sql: SqlClient, tenantId: TenantId, target: CancelTarget, n
     }
   ), held as materialized (
     select d.id from deliveries d
-    where d.id = any(array(select delivery_id from found)) and d.${waits(sql)}
+    where d.id = any(array(select delivery_id from found)) and ${waits(sql)}
     order by d.id for update
   ), gone as (
     delete from delivery_items i using found f
@@ -58,7 +59,7 @@ const cancelItems = (sql: SqlClient, tenantId: TenantId, target: CancelTarget, n
 const cancelSingle = (sql: SqlClient, tenantId: TenantId, target: CancelTarget, now: Times.Utc) => sql`
   with held as materialized (
     select d.id from deliveries d
-    where d.tenant_id = ${tenantId} and d.${waits(sql)} and ${
+    where d.tenant_id = ${tenantId} and ${waits(sql)} and ${
       "cancelKey" in target
         ? sql`d.cancel_key = ${target.cancelKey} and d.state in ('pending', 'sending', 'failed')`
         : sql`d.notification_id = ${target.notificationId}`
@@ -107,7 +108,7 @@ const resolve = (
 
 /**
  * As `DeliveryStore.replay`. The new delivery is wanted whatever has happened since, carries what the old one carried (the
- * items of a digest move to it), and passes over the devices that have it.
+ * items of a digest move to it), and passes over the devices that have it. A webhook keeps its id, however often it is replayed.
  */
 export const replay = Effect.fnUntraced(function* (
   sql: SqlClient,
@@ -131,7 +132,9 @@ export const replay = Effect.fnUntraced(function* (
       updated_at, digest_key, items, progress, content, cancel_key, replay_of
     )
     select k.new_id, d.tenant_id, d.user_id, d.notification_id, d.seq, d.channel, d.target, 'always', 'pending', d.urgency,
-      ${timestamp(now)}, ${timestamp(now)}, ${timestamp(now)}, d.digest_key, d.items, d.progress, d.content, d.cancel_key, d.id
+      ${timestamp(now)}, ${timestamp(now)}, ${timestamp(now)}, d.digest_key, d.items, d.progress,
+      case when d.channel = 'webhook' then jsonb_build_object('id', 'msg_' || d.id) || d.content else d.content end,
+      d.cancel_key, d.id
     from pairs k
     cross join lateral (select * from deliveries d where d.id = k.old_id limit 1) d`
   yield* resolve(

@@ -85,7 +85,8 @@ const take = (sql: SqlClient, { channels, lease, limit, now, worker }: Options) 
     ) d
   ), taken as (
     update deliveries d
-    set state = 'sending', attempts = d.attempts + 1, worker = ${worker}, digest_open = false,
+    set state = 'sending', attempts = d.attempts + 1, claims = d.claims + 1, unreported = d.unreported + 1,
+      worker = ${worker}, digest_open = false,
       first_claimed_at = coalesce(d.first_claimed_at, ${timestamp(now)}),
       due_at = ${timestamp(DateTime.addDuration(now, lease))}, updated_at = ${timestamp(now)}
     where d.id = any(array(select id from picked))
@@ -142,7 +143,8 @@ const toClaimed = (row: TakenRow, all: ReadonlyArray<Circumstances>): Claimed =>
   const notifications: ReadonlyArray<StoredNotification> = unseen.map(Notifications.toNotification)
   return {
     delivery: toDelivery(row),
-    attempt: row.attempts,
+    attempt: row.claims,
+    unreported: row.unreported,
     since: DateTime.fromDateUnsafe(row.first_claimed_at),
     notifications,
     options: notifications.length === 1 ? (notifications[0]?.options ?? undefined) : undefined,
@@ -179,21 +181,21 @@ export const claim = Effect.fnUntraced(function* (
   return rows.toSorted(byUrgency).map((row) => toClaimed(row, found.get(row.id) ?? []))
 })
 
-/** Prolongs leases that are still held; never shortens one. */
+/** Prolongs leases that are still held, and answers them; never shortens one. */
 export const extend = (
   sql: SqlClient,
   claims: Parameters<DeliveryStore["Service"]["extend"]>[0],
   until: DateTime.Utc
 ) => {
   const ids = texts(claims.map(({ id }) => id))
-  return sql`
+  return sql<{ readonly id: DeliveryId }>`
     with held as materialized (
       select d.id from deliveries d
       join unnest(${ids}::text[], ${bigints(claims.map(({ attempt }) => attempt))}::bigint[]) as k(id, attempt)
-        on k.id = d.id and k.attempt = d.attempts
-      where d.id = any(${ids}) and d.state = 'sending'
+        on k.id = d.id and k.attempt = d.claims
+      where d.id = any(${ids}) and d.state = 'sending' and d.worker is not null
       order by d.id for update of d
     )
-    update deliveries d set due_at = greatest(d.due_at, ${timestamp(until)}) where d.id = any(array(select id from held))`
-    .unprepared
+    update deliveries d set due_at = greatest(d.due_at, ${timestamp(until)}) where d.id = any(array(select id from held))
+    returning d.id`.unprepared
 }

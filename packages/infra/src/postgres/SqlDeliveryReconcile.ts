@@ -1,5 +1,5 @@
 /**
- * Looks for what no planner and no worker would ever find, and sweeps out counters whose time is over.
+ * Looks for what no planner and no worker would ever find, and sweeps out what nobody will ask for any more.
  */
 import type { Reconciliation } from "@beckon/domain/ports/DeliveryStore"
 import { DateTime, Effect } from "effect"
@@ -15,6 +15,17 @@ export const sweep = (sql: SqlClient, now: Times.Utc) => sql`
   delete from delivery_throttles t where t.ctid = any(array(
     select t.ctid from delivery_throttles t where t.window_end <= ${timestamp(now)}
     order by t.window_end limit 10000 for update skip locked
+  ))`
+
+/** News that waited so long speak of a message that is none of ours. */
+const eventPatience = { days: 3 }
+
+/** News whose message never became known, many at a time. */
+export const sweepEvents = (sql: SqlClient, now: Times.Utc) => sql`
+  delete from delivery_events e where e.delivery_id is null and e.ctid = any(array(
+    select e.ctid from delivery_events e
+    where e.delivery_id is null and e.received_at < ${timestamp(DateTime.subtract(now, eventPatience))}
+    order by e.received_at limit 10000 for update skip locked
   ))`
 
 /**
@@ -39,7 +50,7 @@ export const reconcile = Effect.fnUntraced(function* (
       ) as overdue,
       (
         select count(*) from delivery_items i
-        where not exists (select from deliveries d where d.id = i.delivery_id)
+        where not exists (select from deliveries d where d.id = i.delivery_id and d.digest_key is not null)
       ) + (
         select count(*) from deliveries d
         where d.digest_key is not null and d.resolution is distinct from 'replayed'
@@ -47,7 +58,7 @@ export const reconcile = Effect.fnUntraced(function* (
       ) as "strayItems",
       (
         select count(*) from deliveries d
-        where d.state in ('pending', 'sending', 'failed') and d.attempts > 0 and (
+        where d.state in ('pending', 'sending', 'failed') and d.claims > 0 and (
           select bool_and(a.outcome = 'sent') from delivery_attempts a
           where a.delivery_id = d.id and a.attempt = (
             select max(last.attempt) from delivery_attempts last where last.delivery_id = d.id

@@ -40,7 +40,10 @@ const make = Effect.fnUntraced(function* (options: AnnounceOptions) {
     ),
 
     extend: Effect.fn("DeliveryStore.extend")(
-      (claims, until) => (claims.length === 0 ? Effect.void : Effect.asVoid(Claims.extend(sql, claims, until))),
+      (claims, until) =>
+        claims.length === 0
+          ? Effect.succeed([])
+          : Effect.map(Claims.extend(sql, claims, until), (rows) => rows.map(({ id }) => id)),
       unavailable("DeliveryStore.extend")
     ),
 
@@ -94,6 +97,7 @@ const make = Effect.fnUntraced(function* (options: AnnounceOptions) {
     reconcile: Effect.fn("DeliveryStore.reconcile")(function* (now, patience) {
       yield* Events.settleAll(sql, options, settleBatch, now)
       yield* Reconcile.sweep(sql, now)
+      yield* Reconcile.sweepEvents(sql, now)
       return yield* Reconcile.reconcile(sql, now, patience)
     }, unavailable("DeliveryStore.reconcile"))
   })

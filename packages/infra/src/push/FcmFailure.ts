@@ -82,6 +82,8 @@ export const failureOf = (error: unknown, now: number): Failed => {
     const ofToken = fields.length > 0 ? fields.every((field) => field === "message.token") : blamesToken.test(detail)
     return ofToken ? failed("unreachable", "INVALID_TOKEN", detail) : failed("permanent", code, detail)
   }
+  // The token is of another project's app: it can never be reached by this account, which is good for all others.
+  if (fcmCode === "SENDER_ID_MISMATCH") return failed("permanent", fcmCode, detail)
   // A message cannot be in a project that is not there: a bare 404 is about our settings.
   if (status === 401 || status === 403 || status === 404) return failed("credentials", code, detail)
   const wait = retryAfterOf(headers["retry-after"], now)

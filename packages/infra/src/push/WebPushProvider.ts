@@ -94,7 +94,9 @@ const outcomeOf = ({ headers, status, text }: Answer, now: number): SendOutcome 
   const detail = `the push service answered ${status}${said === "" ? "" : `: ${said}`}`
   if (status === 404 || status === 410) return failed("unreachable", "UNREGISTERED", detail)
   if (status === 413) return failed("permanent", "payload_too_large", detail)
-  if (status === 401 || status === 403) return failed("credentials", code, detail)
+  if (status === 401) return failed("credentials", code, detail)
+  // The subscription was made for another key (RFC 8292, section 4.2): ours is good for all others.
+  if (status === 403) return failed("permanent", code, detail)
   const wait = retryAfterOf(headers["retry-after"], now)
   return ofStatus(status, code, detail, wait) ?? failed("permanent", code, detail)
 }

@@ -16,6 +16,7 @@ import { HttpClientRequest } from "effect/http"
 import type { HttpClient } from "effect/http"
 import type { FailureClass, SendOutcome } from "@beckon/domain/Delivery"
 import type { ChannelProvider, Outgoing, SmsMessage } from "@beckon/domain/ports/ChannelProvider"
+import * as CorrelationId from "../http/CorrelationId.ts"
 import * as ProviderHttp from "../http/ProviderHttp.ts"
 import type { Answer } from "../http/ProviderHttp.ts"
 import { failed, ofStatus } from "../push/PushFailure.ts"
@@ -135,7 +136,7 @@ export const make = Effect.fnUntraced(function* (
   const send = yield* ProviderHttp.make({ timeout: settings.timeout, secrets: [settings.authToken] })
   const url = new URL(`/2010-04-01/Accounts/${settings.accountSid}/Messages.json`, baseUrl)
 
-  const sendOne = ({ deliveryId, message }: Outgoing<"sms">): Effect.Effect<SendOutcome> => {
+  const sendOne = ({ correlationId, deliveryId, message }: Outgoing<"sms">): Effect.Effect<SendOutcome> => {
     const characters = Array.from(message.text).length
     if (characters > maxCharacters) {
       const detail = `the text has ${characters} characters; Twilio takes at most ${maxCharacters}`
@@ -144,6 +145,7 @@ export const make = Effect.fnUntraced(function* (
     const request = HttpClientRequest.post(url).pipe(
       HttpClientRequest.basicAuth(settings.accountSid, settings.authToken),
       HttpClientRequest.acceptJson,
+      HttpClientRequest.setHeaders(CorrelationId.headersOf(correlationId)),
       HttpClientRequest.bodyUrlParams(formOf(settings, message, deliveryId))
     )
     return send(request, outcomeOf)

@@ -10,7 +10,7 @@
  * Texts with ranges run under a clock that ends them wherever they are: from 2^53 on liquidjs counts for ever, within one
  * step. Everything else is bounded by the sandbox's budget, and asked for its time between two steps.
  */
-import { TemplateEngine, TemplateInvalid, TemplateRefused } from "@beckon/domain/ports/TemplateEngine"
+import { TemplateEngine, TemplateInvalid, TemplateRefused, takesTooLong } from "@beckon/domain/ports/TemplateEngine"
 import { maxSources, renderedLimits as limits } from "@beckon/domain/ports/TemplateEngine"
 import type { Fault } from "@beckon/domain/ports/TemplateEngine"
 import { languageFallbacks } from "@beckon/domain/Template"
@@ -57,11 +57,11 @@ const sourcesOf = (text: TemplateText): ReadonlyArray<Source> => {
 
 /** What an error of the engine says, for the author of the template. */
 const ruleOf = (error: unknown): string => {
-  if (TimeBound.isTimeOver(error)) return "takes too long"
+  if (TimeBound.isTimeOver(error)) return takesTooLong
   const text = error instanceof Error ? error.message : "cannot be rendered"
   if (/memory alloc limit exceeded/.test(text))
     return "does too much: the limit of work for one notification is reached"
-  if (/template render limit exceeded/.test(text)) return "takes too long"
+  if (/template render limit exceeded/.test(text)) return takesTooLong
   return text.slice(0, 500)
 }
 

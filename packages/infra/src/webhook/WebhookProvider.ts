@@ -20,6 +20,7 @@
 import { Clock, Effect } from "effect"
 import type { FailureClass, SendOutcome } from "@beckon/domain/Delivery"
 import type { ChannelProvider, Outgoing } from "@beckon/domain/ports/ChannelProvider"
+import * as CorrelationId from "../http/CorrelationId.ts"
 import { retryAfterOf } from "../push/RetryAfter.ts"
 import { OutboundPost } from "./OutboundPost.ts"
 import type { Answer, NoAnswer } from "./OutboundPost.ts"
@@ -66,9 +67,6 @@ const unanswered = (error: NoAnswer | SecretUnusable | UrlRefused): Failed => {
 /** An id with a full stop would make two messages of one signature (Standard Webhooks, "Signature scheme"). */
 const plainId = /^[A-Za-z0-9_:-]{1,256}$/
 
-/** Headers are ASCII; a correlation id may be anything printable. */
-const asHeader = (text: string): string => text.replaceAll(/[^\u0021-\u007e]/gu, encodeURIComponent)
-
 const utf8 = new TextEncoder()
 
 export const make: Effect.Effect<ChannelProvider<"webhook">, never, OutboundPost> = Effect.map(
@@ -85,7 +83,7 @@ export const make: Effect.Effect<ChannelProvider<"webhook">, never, OutboundPost
             ...signed,
             "content-type": "application/json",
             "user-agent": "Beckon-Webhooks/1.0",
-            ...(correlationId === undefined ? {} : { "x-correlation-id": asHeader(correlationId) })
+            ...CorrelationId.headersOf(correlationId)
           },
           body: utf8.encode(text)
         })

@@ -17,6 +17,7 @@ import { HttpClientRequest } from "effect/http"
 import type { HttpClient } from "effect/http"
 import type { FailureClass, SendOutcome } from "@beckon/domain/Delivery"
 import type { ChannelProvider, Outgoing, WhatsAppMessage } from "@beckon/domain/ports/ChannelProvider"
+import * as CorrelationId from "../http/CorrelationId.ts"
 import * as ProviderHttp from "../http/ProviderHttp.ts"
 import type { Answer } from "../http/ProviderHttp.ts"
 import { failed, ofStatus } from "../push/PushFailure.ts"
@@ -128,13 +129,15 @@ export const make = Effect.fnUntraced(function* (
   const send = yield* ProviderHttp.make({ timeout: settings.timeout, secrets: [settings.accessToken] })
   const url = new URL(`/${version}/${phoneNumberId}/messages`, baseUrl)
 
-  const sendOne = ({ deliveryId, message: { content, to } }: Outgoing<"whatsapp">): Effect.Effect<SendOutcome> => {
+  const sendOne = ({ correlationId, deliveryId, message }: Outgoing<"whatsapp">): Effect.Effect<SendOutcome> => {
+    const { content, to } = message
     if (content._tag === "Text" && Array.from(content.text).length > maxCharacters) {
       const detail = `the text has more than the ${maxCharacters} characters that WhatsApp takes`
       return Effect.succeed(failed("permanent", "too_long", detail))
     }
     const request = HttpClientRequest.post(url).pipe(
       HttpClientRequest.bearerToken(settings.accessToken),
+      HttpClientRequest.setHeaders(CorrelationId.headersOf(correlationId)),
       HttpClientRequest.bodyJsonUnsafe({
         messaging_product: "whatsapp",
         recipient_type: "individual",

@@ -68,7 +68,7 @@ const fates: ReadonlyArray<
   ["a 400 without JSON", text(400, "<html>"), "permanent", "http_400"],
   ["a project that is not there", fcmError(404, "NOT_FOUND", "Not found."), "credentials", "NOT_FOUND"],
   ["a page that is not there", text(404, "<html>"), "credentials", "http_404"],
-  ["a token of another sender", senderMismatch, "credentials", "SENDER_ID_MISMATCH"],
+  ["a token of another sender", senderMismatch, "permanent", "SENDER_ID_MISMATCH"],
   ["an account without the right", fcmError(403, "PERMISSION_DENIED", "Denied"), "credentials", "PERMISSION_DENIED"],
   ["a wrong APNs certificate", apnsRefused, "credentials", "THIRD_PARTY_AUTH_ERROR"],
   ["a quota without Retry-After", quota(), "throttled", "QUOTA_EXCEEDED"],

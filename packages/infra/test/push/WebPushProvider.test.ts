@@ -50,7 +50,7 @@ const fates: ReadonlyArray<
   ["too-large", text(413, ""), "permanent", "payload_too_large"],
   ["bad", text(400, "bad"), "permanent", "http_400"],
   ["unauthorized", text(401, ""), "credentials", "http_401"],
-  ["forbidden", text(403, ""), "credentials", "http_403"],
+  ["forbidden", text(403, ""), "permanent", "http_403"],
   ["slow-down", text(429, ""), "throttled", "http_429"],
   ["slow-down-17", text(429, "", { "retry-after": "17" }), "throttled", "http_429", Duration.seconds(17)],
   ["broken", text(500, ""), "transient", "http_500"],

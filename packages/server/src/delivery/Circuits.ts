@@ -27,18 +27,22 @@ type Outcomes = ReadonlyArray<SendOutcome>
 
 const keyOf = (provider: string, tenantId: TenantId): string => `${provider}:${tenantId}`
 
+const isAnswered = (outcome: SendOutcome): boolean =>
+  outcome._tag === "Sent" || outcome.class === "permanent" || outcome.class === "unreachable"
+
 /** How one call over a batch went for the provider. */
 const verdictOf = (outcomes: Outcomes): CircuitBreaker.Outcome => {
-  const answered = (outcome: SendOutcome) =>
-    outcome._tag === "Sent" || outcome.class === "permanent" || outcome.class === "unreachable"
-  if (outcomes.some(answered)) return CircuitBreaker.success
+  if (outcomes.some(isAnswered)) return CircuitBreaker.success
   return outcomes.some((outcome) => outcome._tag === "Failed" && outcome.class === "transient")
     ? CircuitBreaker.failure()
     : CircuitBreaker.ignored
 }
 
+/** Where another message of the same call was taken, the account is good: it is about one message, or one kind of device. */
 const refusedCredentials = (outcomes: Outcomes) =>
-  outcomes.find((outcome) => outcome._tag === "Failed" && outcome.class === "credentials")
+  outcomes.some(isAnswered)
+    ? undefined
+    : outcomes.find((outcome) => outcome._tag === "Failed" && outcome.class === "credentials")
 
 export class Circuits extends Context.Service<
   Circuits,
@@ -68,7 +72,7 @@ export class Circuits extends Context.Service<
         onStoreError: "allow"
       })
       const probeAgain = Math.max(100, Duration.toMillis(settings.breakerOpen) / 20)
-      /** Good probes in a row, of circuits that may be half-open. */
+      /** Good probes in a row, of circuits that are half-open. */
       const streaks = new Map<string, number>()
       /** Until when refused credentials are not used again. */
       const held = new Map<string, number>()
@@ -79,19 +83,19 @@ export class Circuits extends Context.Service<
       const classify = (key: string) =>
         Effect.fnUntraced(function* (exit: Exit.Exit<Outcomes>) {
           const verdict = Exit.isSuccess(exit) ? verdictOf(exit.value) : CircuitBreaker.failure()
-          if (verdict._tag === "Failure") streaks.set(key, 0)
-          const streak = streaks.get(key)
-          if (verdict._tag !== "Success" || streak === undefined) return verdict
-          if ((yield* stateOf(key)) === "HalfOpen" && streak + 1 < settings.breakerSuccesses) {
-            streaks.set(key, streak + 1)
+          if (verdict._tag === "Failure") streaks.delete(key)
+          if (verdict._tag !== "Success") return verdict
+          const streak = (streaks.get(key) ?? 0) + 1
+          // Asked each time: another node may have opened it.
+          if ((yield* stateOf(key)) === "HalfOpen" && streak < settings.breakerSuccesses) {
+            streaks.set(key, streak)
             return CircuitBreaker.ignored
           }
           streaks.delete(key)
           return verdict
         })
 
-      const refuse = (key: string) => (error: CircuitBreaker.CircuitBreakerError) => {
-        streaks.set(key, streaks.get(key) ?? 0)
+      const refuse = (error: CircuitBreaker.CircuitBreakerError) => {
         const retryAfter = error.reason._tag === "CircuitOpen" ? Duration.toMillis(error.reason.retryAfter) : probeAgain
         return Effect.fail(new CircuitClosedToCalls({ reason: "breaker_open", retryAfter }))
       }
@@ -117,7 +121,7 @@ export class Circuits extends Context.Service<
           }
           const outcomes = yield* call.pipe(
             breaker.execute({ key, classify: classify(key) }),
-            Effect.catchTag("CircuitBreakerError", refuse(key))
+            Effect.catchTag("CircuitBreakerError", refuse)
           )
           yield* hold(provider, tenantId, outcomes)
           return outcomes

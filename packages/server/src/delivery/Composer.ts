@@ -1,7 +1,7 @@
 /**
  * Makes of claimed deliveries what providers take: to whom, in which words; or says why there is nothing to send.
  */
-import { Context, DateTime, Effect, Layer, Option, Redacted } from "effect"
+import { Cause, Context, DateTime, Effect, Layer, Option, Redacted } from "effect"
 import type { Condition, DeliveryChannel } from "@beckon/domain/Delivery"
 import type { TenantId } from "@beckon/domain/Identifiers"
 import * as Keys from "@beckon/domain/MailboxKey"
@@ -31,6 +31,8 @@ export type Composed =
   | { readonly _tag: "Dead"; readonly reason: string; readonly detail: string }
   /** Its user has no address on this channel. */
   | { readonly _tag: "Unreachable"; readonly reason: string }
+  /** Something of ours is out of order; another try may do better. */
+  | { readonly _tag: "Unfit"; readonly reason: string }
 
 /** Whether the condition of a delivery still holds, and if not why. */
 export const obstacle = (
@@ -43,6 +45,7 @@ export const obstacle = (
 }
 
 const skip = (reason: string): Composed => ({ _tag: "Skip", reason })
+const unfit: Composed = { _tag: "Unfit", reason: "not_composed" }
 const unreachable = (reason: string): Composed => ({ _tag: "Unreachable", reason })
 const parts = (...all: ReadonlyArray<Part>): Composed => ({ _tag: "Parts", parts: all })
 
@@ -174,15 +177,25 @@ export class Composer extends Context.Service<
             : delivery.channel === "push"
               ? push(claimed, contacts)
               : toAddress(claimed, contacts)
-        return Effect.catchTag(composed, "WordsMissing", ({ detail }) =>
-          Effect.succeed<Composed>({ _tag: "Dead", reason: "template", detail })
-        )
+        return Effect.catchTags(composed, {
+          WordsMissing: ({ detail }) => Effect.succeed<Composed>({ _tag: "Dead", reason: "template", detail }),
+          WordsLate: () => Effect.succeed<Composed>({ _tag: "Unfit", reason: "template_late" })
+        })
       }
+
+      /** What is wrong with one must not hold up the others: it is tried again like anything that is out of order. */
+      const survived = (claimed: Claimed, contacts: Contacts) =>
+        Effect.catchCause(composeOne(claimed, contacts), (cause) =>
+          Cause.hasInterruptsOnly(cause)
+            ? Effect.interrupt
+            : Effect.as(Effect.logError(`The delivery ${claimed.delivery.id} could not be composed`, cause), unfit)
+        )
 
       return {
         compose: Effect.fnUntraced(function* (claims) {
           const contacts = yield* contactsOf(claims)
-          return yield* Effect.forEach(claims, (claimed) => composeOne(claimed, contacts))
+          // Rendering does not wait for anything by itself: between two of them others have their turn.
+          return yield* Effect.forEach(claims, (claimed) => Effect.tap(survived(claimed, contacts), Effect.yieldNow))
         })
       }
     })

@@ -16,7 +16,7 @@ export interface DeliverySettingsShape {
   readonly claimBatch: number
   /** How long a worker keeps what it claimed, unless it prolongs it. */
   readonly lease: Duration.Duration
-  /** A delivery that was claimed so often without a report kills its workers: it is dead. */
+  /** A delivery that was claimed so often in a row without a report kills its workers: it is dead. */
   readonly maxClaims: number
   /** Circuit breakers: failures in a row that open one, and for how long. */
   readonly breakerFailures: number
@@ -43,7 +43,7 @@ export const defaults: DeliverySettingsShape = {
   planBatch: 500,
   claimBatch: 500,
   lease: Duration.seconds(60),
-  maxClaims: 50,
+  maxClaims: 10,
   breakerFailures: 5,
   breakerOpen: Duration.seconds(60),
   breakerSuccesses: 2,
@@ -51,7 +51,7 @@ export const defaults: DeliverySettingsShape = {
   tries: {},
   retryBase: Duration.seconds(1),
   disableEndpointAfter: Duration.days(5),
-  reconcileEvery: Duration.minutes(5),
+  reconcileEvery: Duration.minutes(15),
   patience: Duration.minutes(2)
 }
 

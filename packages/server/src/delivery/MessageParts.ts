@@ -37,13 +37,12 @@ const pushData = (
 /** Everything of a push to a user but the device. */
 export const push = (claimed: Claimed, text: Rendered, receipt: string | undefined): Omit<PushMessage, "to"> => {
   const newest = claimed.notifications.at(-1)
-  const options = claimed.options?.push ?? {}
   return {
     title: text.push.title,
     body: text.push.body,
     data: pushData(claimed, newest, receipt),
-    // A push that comes twice, by a provider's or our own repetition, replaces itself: the user sees one.
-    options: { ...options, collapseKey: options.collapseKey ?? newest?.id ?? claimed.delivery.id },
+    // One that comes twice replaces itself on the screen: providers tag it with the notification's id where no key is given.
+    options: claimed.options?.push ?? {},
     urgent: claimed.delivery.urgency >= urgentFrom
   }
 }

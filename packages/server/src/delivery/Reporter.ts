@@ -1,7 +1,7 @@
 /**
  * Writes what became of deliveries: many reports in one transaction, again until the store takes them or the lease is over.
  */
-import { Context, DateTime, Effect, Exit, Layer, Schedule } from "effect"
+import { Context, DateTime, Duration, Effect, Exit, Layer, Schedule } from "effect"
 import type { Report } from "@beckon/domain/ports/DeliveryStore"
 import { DeliveryStore } from "@beckon/domain/ports/DeliveryStore"
 import type { StoreUnavailable } from "@beckon/domain/ports/NotificationStore"
@@ -10,12 +10,15 @@ import { DeliverySettings } from "./DeliverySettings.ts"
 
 const again = Schedule.min([Schedule.jittered(Schedule.exponential("50 millis")), Schedule.spaced("5 seconds")])
 
+/** A database may be away for longer than a lease; what a provider has taken is worth the memory. */
+const tellSent = Duration.hours(1)
+
 export class Reporter extends Context.Service<
   Reporter,
   {
     /**
-     * Answers when the report is saved. One that could not be is given up with its lease: the delivery is sent again, which a
-     * provider may see twice.
+     * Answers when the report is saved. What was sent is told for an hour, everything else as long as the lease: then the delivery
+     * is sent again, which a provider may see twice.
      */
     readonly report: (report: Report) => Effect.Effect<void>
   }
@@ -48,7 +51,7 @@ export class Reporter extends Context.Service<
       return {
         report: (report) =>
           batcher.submit(report).pipe(
-            Effect.retry(Schedule.upTo(again, { duration: lease })),
+            Effect.retry(Schedule.upTo(again, { duration: report.result._tag === "Sent" ? tellSent : lease })),
             Effect.catch((error) =>
               Effect.logError(`The fate of delivery ${report.id} was not saved; it is sent again`, error)
             )

@@ -3,10 +3,10 @@
  *
  * **Details**
  *
- * A setting is used for `freshFor` and read again in the background, so a change takes that long to reach the times; the plan
- * itself always reads what is set now. Of a tenant that cannot be read, everything is planned at once: that is never too late.
+ * A setting is used for `freshFor` and then read again, so a change takes at most that long to reach the times; the plan itself
+ * always reads what is set now. Of a tenant that cannot be read, everything is planned at once: that is never too late.
  */
-import { Cause, Clock, DateTime, Duration, Effect, FiberSet, Layer } from "effect"
+import { Cause, Clock, DateTime, Duration, Effect, Layer } from "effect"
 import { deliveryChannels } from "@beckon/domain/Delivery"
 import * as DeliveryPlan from "@beckon/domain/DeliveryPlan"
 import type { TenantId } from "@beckon/domain/Identifiers"
@@ -39,10 +39,8 @@ export const layer = Layer.effect(
     const providers = yield* ChannelProviders
     const { ackSlack, ackTimeout } = yield* DeliverySettings
     const nudges = yield* Nudges
-    const refreshing = yield* FiberSet.make<void>()
     const channels = new Set(deliveryChannels.filter((channel) => providers[channel].length > 0))
     const known = new Map<TenantId, Known>()
-    const asked = new Set<TenantId>()
 
     const read = Effect.fnUntraced(function* (tenantId: TenantId) {
       const { policy } = yield* policies.get(tenantId)
@@ -56,9 +54,11 @@ export const layer = Layer.effect(
         Effect.catchCause((cause) =>
           Cause.hasInterruptsOnly(cause)
             ? Effect.void
-            : Effect.logWarning(`The routing of tenant ${tenantId} could not be read`, cause)
-        ),
-        Effect.ensuring(Effect.sync(() => asked.delete(tenantId)))
+            : Effect.andThen(
+                Effect.sync(() => known.delete(tenantId)),
+                Effect.logWarning(`The routing of tenant ${tenantId} could not be read`, cause)
+              )
+        )
       )
 
     const timingOf: TimingOf = (draft, online, now) => {
@@ -72,12 +72,8 @@ export const layer = Layer.effect(
       of: Effect.fnUntraced(function* (tenantIds) {
         const now = yield* Clock.currentTimeMillis
         for (const tenantId of tenantIds) {
-          const routing = known.get(tenantId)
-          if (routing === undefined) yield* refresh(tenantId)
-          else if (now - routing.readAt > Duration.toMillis(freshFor) && !asked.has(tenantId)) {
-            asked.add(tenantId)
-            yield* FiberSet.run(refreshing, refresh(tenantId))
-          }
+          const readAt = known.get(tenantId)?.readAt ?? -Infinity
+          if (now - readAt > Duration.toMillis(freshFor)) yield* refresh(tenantId)
         }
         return timingOf
       }),

@@ -24,15 +24,27 @@ export const layer = Layer.effectDiscard(
 
     /** Answers what is saved. One that its mailbox does not take must not hold up the others. */
     const hand = (due: ReadonlyArray<Scheduled>) =>
-      Effect.matchEffect(mailboxes.deliver(due.map(({ draft }) => draft)), {
+      Effect.matchCauseEffect(mailboxes.deliver(due.map(({ draft }) => draft)), {
         onSuccess: () => Effect.succeed(due.map(({ id }) => id)),
-        onFailure: () =>
-          Effect.map(
-            Effect.forEach(due, ({ draft, id }) =>
-              Effect.match(mailboxes.deliver([draft]), { onSuccess: () => [id], onFailure: () => [] })
-            ),
-            (saved) => saved.flat()
-          )
+        onFailure: (cause) =>
+          Cause.hasInterruptsOnly(cause)
+            ? Effect.failCause(cause)
+            : Effect.map(
+                Effect.forEach(due, ({ draft, id }) =>
+                  Effect.catchCause(Effect.as(mailboxes.deliver([draft]), [id]), (cause) =>
+                    Cause.hasInterruptsOnly(cause)
+                      ? Effect.failCause(cause)
+                      : Effect.as(
+                          Effect.logError(
+                            `The scheduled notification ${id} is not taken by its mailbox; it comes back`,
+                            cause
+                          ),
+                          []
+                        )
+                  )
+                ),
+                (saved) => saved.flat()
+              )
       })
 
     const round = Effect.gen(function* () {

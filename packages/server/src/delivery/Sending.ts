@@ -2,9 +2,9 @@
  * Hands messages to the providers of their channel: one try at the first that takes them, and at the next when that one is out
  * of order, each behind its circuit breaker, rate limit and bound of concurrency.
  */
-import { Cause, Clock, Context, DateTime, Duration, Effect, Layer, Schedule, Semaphore } from "effect"
+import { Cause, Clock, Context, DateTime, Duration, Effect, Layer, PartitionedSemaphore, Schedule } from "effect"
 import * as RateLimiter from "effect/persistence/RateLimiter"
-import type { DeliveryChannel, SendOutcome } from "@beckon/domain/Delivery"
+import type { DeliveryChannel, DeliveryId, SendOutcome } from "@beckon/domain/Delivery"
 import type { TenantId } from "@beckon/domain/Identifiers"
 import type { ChannelProvider, Outgoing } from "@beckon/domain/ports/ChannelProvider"
 import { ChannelProviders } from "@beckon/domain/ports/ChannelProvider"
@@ -25,6 +25,9 @@ export interface Sent {
   readonly tries: ReadonlyArray<Try>
   readonly notAsked: { readonly reason: string; readonly retryAfter: number } | undefined
 }
+
+/** Whether the lease of a delivery still is this worker's. */
+export type IsHeld = (id: DeliveryId) => boolean
 
 interface Unit<Channel extends DeliveryChannel> {
   readonly outgoing: Outgoing<Channel>
@@ -54,11 +57,12 @@ const soon = Schedule.spaced("50 millis").pipe(Schedule.jittered, Schedule.upTo(
 export class Sending extends Context.Service<
   Sending,
   {
-    /** Messages of one tenant; answers in their order. */
+    /** Messages of one tenant; answers in their order. What is not `isHeld` when its turn comes is not sent. */
     readonly send: <Channel extends DeliveryChannel>(
       channel: Channel,
       tenantId: TenantId,
-      batch: ReadonlyArray<Outgoing<Channel>>
+      batch: ReadonlyArray<Outgoing<Channel>>,
+      isHeld: IsHeld
     ) => Effect.Effect<ReadonlyArray<Sent>>
   }
 >()("@beckon/server/delivery/Sending") {
@@ -69,9 +73,12 @@ export class Sending extends Context.Service<
       const circuits = yield* Circuits
       const limiter = yield* RateLimiter.make
       const settings = yield* DeliverySettings
-      const permits = new Map<string, Semaphore.Semaphore>()
+      // Waiters get their turns tenant by tenant, and endpoint by endpoint: a long queue of one is nobody else's.
+      const permits = new Map<string, PartitionedSemaphore.PartitionedSemaphore<string>>()
       for (const list of Object.values(providers)) {
-        for (const { concurrency, id } of list) permits.set(id, yield* Semaphore.make(concurrency))
+        for (const { concurrency, id } of list) {
+          permits.set(id, yield* PartitionedSemaphore.make<string>({ permits: concurrency }))
+        }
       }
 
       /** Nothing when the rate allows these messages, else the milliseconds until it does. A limiter that is gone allows all. */
@@ -121,35 +128,45 @@ export class Sending extends Context.Service<
           )
         )
 
+      /** One call, unless the leases of its messages are over or the rate does not allow it; notes what came of it. */
+      const call = Effect.fnUntraced(function* <Channel extends DeliveryChannel>(
+        provider: ChannelProvider<Channel>,
+        units: ReadonlyArray<Unit<Channel>>,
+        isHeld: IsHeld
+      ) {
+        const mine = units.filter(({ outgoing }) => isHeld(outgoing.deliveryId))
+        for (const unit of units) if (!mine.includes(unit)) unit.notAsked = { reason: "lease_lost", retryAfter: 0 }
+        const wait = mine.length === 0 ? 0 : yield* overRate(provider, mine.length)
+        if (wait > 0) for (const unit of mine) unit.notAsked = { reason: "rate_limited", retryAfter: wait }
+        if (wait > 0 || mine.length === 0) return []
+        const begin = yield* Clock.currentTimeNanos
+        const at = yield* DateTime.now
+        const outcomes = yield* bounded(
+          provider,
+          mine.map(({ outgoing }) => outgoing)
+        )
+        const durationMs = Number((yield* Clock.currentTimeNanos) - begin) / 1e6
+        mine.forEach((unit, index) => {
+          const outcome = outcomes[index] ?? failed("adapter", "The provider's adapter gave too few answers")
+          unit.tries = [...unit.tries, { provider: provider.id, outcome, durationMs, at }]
+          unit.notAsked = undefined
+        })
+        return outcomes
+      })
+
       const ask = Effect.fnUntraced(function* <Channel extends DeliveryChannel>(
         provider: ChannelProvider<Channel>,
         tenantId: TenantId,
-        units: ReadonlyArray<Unit<Channel>>
+        units: ReadonlyArray<Unit<Channel>>,
+        isHeld: IsHeld
       ) {
-        const wait = yield* overRate(provider, units.length)
-        if (wait > 0) {
-          for (const unit of units) unit.notAsked = { reason: "rate_limited", retryAfter: wait }
-          return
-        }
-        const call = Effect.gen(function* () {
-          const begin = yield* Clock.currentTimeNanos
-          const at = yield* DateTime.now
-          const outcomes = yield* bounded(
-            provider,
-            units.map(({ outgoing }) => outgoing)
-          )
-          const durationMs = Number((yield* Clock.currentTimeNanos) - begin) / 1e6
-          units.forEach((unit, index) => {
-            const outcome = outcomes[index] ?? failed("adapter", "The provider's adapter gave too few answers")
-            unit.tries = [...unit.tries, { provider: provider.id, outcome, durationMs, at }]
-            unit.notAsked = undefined
-          })
-          return outcomes
-        })
         const alone = units.length === 1 ? units[0] : undefined
         const circuit = alone === undefined ? undefined : provider.circuit?.(alone.outgoing.message)
-        const guarded = circuits.guard(circuit ?? provider.id, tenantId, call)
-        yield* Effect.catch(Effect.retry(guarded, { while: isShort, schedule: soon }), ({ reason, retryAfter }) =>
+        const guarded = circuits.guard(circuit ?? provider.id, tenantId, call(provider, units, isHeld))
+        const turn = permits.get(provider.id)
+        // Whoever waits for a circuit waits without a permit: others have something to send.
+        const inTurn = turn === undefined ? guarded : turn.withPermit(`${tenantId}\u0000${circuit ?? ""}`)(guarded)
+        yield* Effect.catch(Effect.retry(inTurn, { while: isShort, schedule: soon }), ({ reason, retryAfter }) =>
           Effect.sync(() => {
             for (const unit of units) unit.notAsked = { reason, retryAfter }
           })
@@ -159,25 +176,23 @@ export class Sending extends Context.Service<
       const send = Effect.fnUntraced(function* <Channel extends DeliveryChannel>(
         channel: Channel,
         tenantId: TenantId,
-        batch: ReadonlyArray<Outgoing<Channel>>
+        batch: ReadonlyArray<Outgoing<Channel>>,
+        isHeld: IsHeld
       ) {
         const units = batch.map((outgoing): Unit<Channel> => ({ outgoing, tries: [], notAsked: undefined }))
         const list: ReadonlyArray<ChannelProvider<Channel>> = providers[channel]
         for (const provider of list) {
           const mine = units.filter((unit) => isOpen(unit) && provider.accepts(unit.outgoing.message))
-          const size = Math.max(1, Math.min(provider.maxBatch, provider.rate?.limit ?? Infinity))
+          // A call that needs a tenth of what a window allows finds its tokens among others.
+          const most = provider.rate === undefined ? Infinity : Math.ceil(provider.rate.limit / 10)
+          const size = Math.max(1, Math.min(provider.maxBatch, most))
           const calls = Array.from({ length: Math.ceil(mine.length / size) }, (_, index) =>
             mine.slice(index * size, (index + 1) * size)
           )
-          const turn = permits.get(provider.id)
-          yield* Effect.forEach(
-            calls,
-            (call) => {
-              const asked = ask(provider, tenantId, call)
-              return turn === undefined ? asked : turn.withPermits(1)(asked)
-            },
-            { concurrency: "unbounded", discard: true }
-          )
+          yield* Effect.forEach(calls, (units) => ask(provider, tenantId, units, isHeld), {
+            concurrency: "unbounded",
+            discard: true
+          })
         }
         return units.map(({ notAsked, tries }): Sent => ({ notAsked, tries }))
       })

@@ -128,10 +128,9 @@ const resultOf = (claimed: Claimed, parts: ReadonlyArray<Part>, sent: ReadonlyAr
   const wait = waits.toSorted((left, right) => left.retryAfter - right.retryAfter)[0]
   // Nobody was asked for any of them, so the try does not count; unless some device has it now, which must be remembered.
   if (asked.length === 0 && wait !== undefined && done.length === 0) {
-    const isTooLate = DateTime.isGreaterThanOrEqualTo(
-      moment.now,
-      DateTime.addDuration(claimed.since, RetryPolicy.defaults.holdFor)
-    )
+    const isTooLate =
+      wait.reason !== "rate_limited" &&
+      DateTime.isGreaterThanOrEqualTo(moment.now, DateTime.addDuration(claimed.since, RetryPolicy.defaults.holdFor))
     if (isTooLate)
       return success ?? { _tag: "Dead", reason: wait.reason, detail: "No provider could be asked for a day" }
     const until = DateTime.add(moment.now, { milliseconds: Math.ceil(wait.retryAfter * (1 + moment.random / 10)) })
@@ -182,6 +181,8 @@ export const ofUnsent = (
       return report({ _tag: "Skipped", reason: composed.reason })
     case "Dead":
       return report({ _tag: "Dead", reason: composed.reason, detail: composed.detail })
+    case "Unfit":
+      return report(afterFailure(claimed, { class: "transient", code: composed.reason, detail: null }, moment))
     case "Unreachable":
       // All of his devices that were there have it.
       return report(

@@ -5,12 +5,16 @@ import { Context, Effect, Layer, Schema } from "effect"
 import type { StoredNotification } from "@beckon/domain/Notification"
 import type { Rendered } from "@beckon/domain/Template"
 import type { Claimed } from "@beckon/domain/ports/DeliveryStore"
+import { takesTooLong } from "@beckon/domain/ports/TemplateEngine"
 import type { StoreUnavailable } from "@beckon/domain/ports/NotificationStore"
 import type { User } from "@beckon/domain/ports/UserDirectory"
 import { Templates } from "../templates/Templates.ts"
 
 /** The template is gone, or does not take these variables any more. */
 export class WordsMissing extends Schema.TaggedError<WordsMissing>()("WordsMissing", { detail: Schema.String }) {}
+
+/** Rendering took too long, perhaps only because the machine was busy. */
+export class WordsLate extends Schema.TaggedError<WordsLate>()("WordsLate", { detail: Schema.String }) {}
 
 /** The template of a notification that has none, and of a digest; a tenant may have his own. */
 const literalCode = "notification"
@@ -22,7 +26,10 @@ const maxTold = 10
 export class Words extends Context.Service<
   Words,
   {
-    readonly of: (claimed: Claimed, user: User | undefined) => Effect.Effect<Rendered, WordsMissing | StoreUnavailable>
+    readonly of: (
+      claimed: Claimed,
+      user: User | undefined
+    ) => Effect.Effect<Rendered, WordsMissing | WordsLate | StoreUnavailable>
   }
 >()("@beckon/server/delivery/Words") {
   static readonly layer = Layer.effect(
@@ -51,9 +58,13 @@ export class Words extends Context.Service<
           return yield* templates
             .render(delivery.tenantId, { ...reference, ...(language === undefined ? {} : { language }) })
             .pipe(
-              Effect.catchTag(["TemplateNotFound", "TemplateRefused"], (error) =>
-                Effect.fail(new WordsMissing({ detail: error.message }))
-              )
+              Effect.catchTags({
+                TemplateNotFound: ({ message }) => Effect.fail(new WordsMissing({ detail: message })),
+                TemplateRefused: ({ faults, message }): Effect.Effect<never, WordsLate | WordsMissing> =>
+                  faults.some(({ rule }) => rule === takesTooLong)
+                    ? Effect.fail(new WordsLate({ detail: message }))
+                    : Effect.fail(new WordsMissing({ detail: message }))
+              })
             )
         })
       }

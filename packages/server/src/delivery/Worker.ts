@@ -6,7 +6,7 @@
  * A claim is written before anything is sent, so a provider never sees a delivery more often than its attempts say. What a
  * killed worker had claimed comes back when its lease ends; what takes long has its lease prolonged.
  */
-import { Cause, Context, DateTime, Duration, Effect, Fiber, FiberSet, Layer, Random, Schedule } from "effect"
+import { Cause, Clock, Context, DateTime, Duration, Effect, Fiber, FiberSet, Layer, Random, Schedule } from "effect"
 import type { DeliveryChannel, DeliveryId } from "@beckon/domain/Delivery"
 import { deliveryChannels } from "@beckon/domain/Delivery"
 import { ChannelProviders } from "@beckon/domain/ports/ChannelProvider"
@@ -50,6 +50,20 @@ const groupsOf = (channel: DeliveryChannel, jobs: ReadonlyArray<Job>): ReadonlyA
   return [...byTenant.values()]
 }
 
+/** What a line of the log about these is found by. */
+const annotationsOf = (jobs: ReadonlyArray<Job>): Record<string, string> => {
+  const [first, second] = jobs
+  if (first === undefined) return {}
+  const { delivery, options } = first.claimed
+  if (second !== undefined) return { tenantId: delivery.tenantId, channel: delivery.channel }
+  return {
+    tenantId: delivery.tenantId,
+    channel: delivery.channel,
+    deliveryId: delivery.id,
+    ...(options?.correlationId === undefined ? {} : { correlationId: options.correlationId })
+  }
+}
+
 export class Worker extends Context.Service<
   Worker,
   {
@@ -70,8 +84,11 @@ export class Worker extends Context.Service<
         const aftermath = yield* Aftermath
         const settings = yield* DeliverySettings
         const { send: nudge } = yield* Nudges
+        const clock = yield* Clock.Clock
 
-        const held = new Map<DeliveryId, Claimed>()
+        /** What this worker has claimed, and until when it is its own. */
+        const held = new Map<DeliveryId, { readonly claimed: Claimed; until: number }>()
+        let stopping = false
         const busy = new Map<DeliveryChannel, number>()
         const running = yield* FiberSet.make<void>()
 
@@ -84,7 +101,7 @@ export class Worker extends Context.Service<
 
         const finish = Effect.fnUntraced(function* (claimed: Claimed, report: Report) {
           yield* reporter.report(report)
-          held.delete(claimed.delivery.id)
+          if (held.get(claimed.delivery.id)?.claimed === claimed) held.delete(claimed.delivery.id)
           const { channel } = claimed.delivery
           const left = (busy.get(channel) ?? 1) - 1
           busy.set(channel, left)
@@ -102,7 +119,14 @@ export class Worker extends Context.Service<
           const tenantId = jobs[0]?.claimed.delivery.tenantId
           if (tenantId === undefined) return
           const batch = jobs.flatMap(({ claimed, parts }) => parts.map((part) => outgoingOf(claimed, part)))
-          const sent = yield* sending.send(channel, tenantId, batch)
+          const claims = new Map(jobs.map(({ claimed }) => [claimed.delivery.id, claimed]))
+          // A lease that ran out while its message waited for its turn is another worker's now; and a stop begins nothing.
+          const isHeld = (id: DeliveryId) => {
+            const lease = held.get(id)
+            if (stopping || lease === undefined || lease.claimed !== claims.get(id)) return false
+            return lease.until > clock.currentTimeMillisUnsafe()
+          }
+          const sent = yield* sending.send(channel, tenantId, batch, isHeld)
           let from = 0
           yield* Effect.forEach(
             jobs.map((job) => ({ job, sent: sent.slice(from, (from += job.parts.length)) })),
@@ -111,26 +135,35 @@ export class Worker extends Context.Service<
           )
         })
 
+        /** A fault of ours in one group must not interrupt the others in the middle of their sends. */
+        const sendSafely = (channel: DeliveryChannel, jobs: ReadonlyArray<Job>) =>
+          Effect.catchCause(sendGroup(channel, jobs), (cause) =>
+            Cause.hasInterruptsOnly(cause)
+              ? Effect.interrupt
+              : Effect.logError("Deliveries could not be sent; they come back when their lease ends", cause)
+          ).pipe(Effect.annotateLogs(annotationsOf(jobs)))
+
+        const isWorn = ({ unreported }: Claimed): boolean => unreported > settings.maxClaims
+
         const work = Effect.fnUntraced(function* (channel: DeliveryChannel, claims: ReadonlyArray<Claimed>) {
-          const composed = yield* composer.compose(claims)
+          const fit = claims.filter((claimed) => !isWorn(claimed))
+          const composed = yield* composer.compose(fit)
           const now = yield* DateTime.now
           const random = yield* Random.next
           const jobs: Array<Job> = []
-          const done: Array<Effect.Effect<void>> = []
-          claims.forEach((claimed, index) => {
-            const one: Composed | undefined =
-              claimed.attempt > settings.maxClaims
-                ? {
-                    _tag: "Dead",
-                    reason: "claimed_too_often",
-                    detail: `Taken ${claimed.attempt} times without a result`
-                  }
-                : composed[index]
+          const conclude = (claimed: Claimed, one: Exclude<Composed, { readonly _tag: "Parts" }>) =>
+            finish(claimed, Verdict.ofUnsent(claimed, one, { settings, now, random }))
+          const done = claims.filter(isWorn).map((claimed) => {
+            const detail = `Taken ${claimed.unreported} times in a row without a result`
+            return conclude(claimed, { _tag: "Dead", reason: "claimed_too_often", detail })
+          })
+          fit.forEach((claimed, index) => {
+            const one = composed[index]
             if (one === undefined) return
             if (one._tag === "Parts") jobs.push({ claimed, parts: one.parts })
-            else done.push(finish(claimed, Verdict.ofUnsent(claimed, one, { settings, now, random })))
+            else done.push(conclude(claimed, one))
           })
-          yield* Effect.all([...done, ...groupsOf(channel, jobs).map((group) => sendGroup(channel, group))], {
+          yield* Effect.all([...done, ...groupsOf(channel, jobs).map((group) => sendSafely(channel, group))], {
             concurrency: "unbounded",
             discard: true
           })
@@ -146,7 +179,11 @@ export class Worker extends Context.Service<
             Effect.ensuring(
               Effect.sync(() => {
                 let left = 0
-                for (const { delivery } of claims) if (held.delete(delivery.id)) left += 1
+                for (const claimed of claims) {
+                  if (held.get(claimed.delivery.id)?.claimed !== claimed) continue
+                  held.delete(claimed.delivery.id)
+                  left += 1
+                }
                 busy.set(channel, Math.max(0, (busy.get(channel) ?? 0) - left))
                 nudge.now()
               })
@@ -154,6 +191,8 @@ export class Worker extends Context.Service<
           )
 
         const round = Effect.gen(function* () {
+          const now = yield* DateTime.now
+          const until = DateTime.toEpochMillis(DateTime.addDuration(now, settings.lease))
           const channels = deliveryChannels.filter((channel) => (busy.get(channel) ?? 0) < capacityOf(channel))
           const claims =
             channels.length === 0
@@ -161,7 +200,7 @@ export class Worker extends Context.Service<
               : yield* store.claim({
                   channels,
                   limit: settings.claimBatch,
-                  now: yield* DateTime.now,
+                  now,
                   lease: settings.lease,
                   worker: name
                 })
@@ -169,7 +208,7 @@ export class Worker extends Context.Service<
             const mine = claims.filter(({ delivery }) => delivery.channel === channel)
             if (mine.length === 0) continue
             busy.set(channel, (busy.get(channel) ?? 0) + mine.length)
-            for (const claimed of mine) held.set(claimed.delivery.id, claimed)
+            for (const claimed of mine) held.set(claimed.delivery.id, { claimed, until })
             yield* FiberSet.run(running, survived(channel, mine))
           }
           if (claims.length < settings.claimBatch) yield* nudge.wait(settings.poll)
@@ -183,18 +222,24 @@ export class Worker extends Context.Service<
           )
         )
 
-        const prolong = Effect.suspend(() => {
-          const claims = [...held.values()].map(({ attempt, delivery }) => ({ id: delivery.id, attempt }))
-          return claims.length === 0
-            ? Effect.void
-            : Effect.flatMap(DateTime.now, (now) => store.extend(claims, DateTime.addDuration(now, settings.lease)))
+        const prolong = Effect.gen(function* () {
+          const leases = [...held.values()]
+          if (leases.length === 0) return
+          const until = DateTime.addDuration(yield* DateTime.now, settings.lease)
+          const claims = leases.map(({ claimed: { attempt, delivery } }) => ({ id: delivery.id, attempt }))
+          const kept = new Set(yield* store.extend(claims, until))
+          for (const lease of leases)
+            if (kept.has(lease.claimed.delivery.id)) lease.until = DateTime.toEpochMillis(until)
         }).pipe(Effect.catch((error) => Effect.logWarning("Leases could not be prolonged", error)))
 
         const loop = yield* Effect.forkScoped(rounds)
         yield* Effect.forkScoped(Effect.repeat(prolong, Schedule.spaced(Duration.times(settings.lease, 1 / 3))))
         // Last in, first out: first nothing new is claimed, then what is being sent has a moment.
         yield* Effect.addFinalizer(() =>
-          Effect.andThen(Fiber.interrupt(loop), Effect.timeoutOption(FiberSet.awaitEmpty(running), grace))
+          Effect.suspend(() => {
+            stopping = true
+            return Effect.andThen(Fiber.interrupt(loop), Effect.timeoutOption(FiberSet.awaitEmpty(running), grace))
+          })
         )
 
         return { inFlight: () => held.size }

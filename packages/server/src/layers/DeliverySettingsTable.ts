@@ -80,7 +80,8 @@ export const deliverySettings = {
   }),
   deliveryEvents: setting({
     name: "BECKON_DELIVERY_EVENTS",
-    about: "Whether every change of a delivery's state is published to the topic `delivery-status` too.",
+    about:
+      "Whether deliveries that are sent, delivered, seen or dead are published to the topic `delivery-status`; those of webhooks are not.",
     fallback: "false",
     read: Config.Boolean("BECKON_DELIVERY_EVENTS").pipe(Config.withDefault(false))
   }),
@@ -141,10 +142,18 @@ export const deliverySettings = {
   }),
   smtpUrl: setting({
     name: "SMTP_URL",
-    about: "A mail server: smtps://user:password@host:465, or smtp://…:587 for STARTTLS, which is then required.",
+    about: "A mail server: smtps://user:password@host:465, or smtp://…:587 for STARTTLS.",
     fallback: "none",
     secret: true,
     read: secret("SMTP_URL")
+  }),
+  smtpStartTls: setting({
+    name: "SMTP_STARTTLS",
+    about: "With smtp://: required, offered (taken where the server has it) or never (for a relay on this machine).",
+    fallback: "required",
+    read: Config.schema(Schema.Literals(["required", "offered", "never"]), "SMTP_STARTTLS").pipe(
+      Config.withDefault("required" as const)
+    )
   }),
   dkimDomain: setting({
     name: "DKIM_DOMAIN",

@@ -100,6 +100,7 @@ const emailOf = Effect.fnUntraced(function* (config: ServerConfigShape) {
       yield* SmtpProvider.make({
         url: smtpUrl.value,
         from,
+        startTls: config.smtpStartTls,
         ...Option.match(dkim, { onNone: () => ({}), onSome: (keys) => ({ dkim: keys }) }),
         ...limited(config, "smtp")
       })

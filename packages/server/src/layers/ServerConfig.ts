@@ -60,6 +60,7 @@ const config = Config.all({
   sendgridUrl: settings.sendgridUrl.read,
   sendgridPublicKey: settings.sendgridPublicKey.read,
   smtpUrl: settings.smtpUrl.read,
+  smtpStartTls: settings.smtpStartTls.read,
   dkimDomain: settings.dkimDomain.read,
   dkimSelector: settings.dkimSelector.read,
   dkimPrivateKey: settings.dkimPrivateKey.read,
@@ -112,6 +113,8 @@ const incompleteAccount = (config: Unchecked): string | undefined => {
     needs("SMTP_URL", config.smtpUrl, "MAIL_FROM", config.mailFrom) ??
     needs("DKIM_DOMAIN", config.dkimDomain, "DKIM_SELECTOR", config.dkimSelector) ??
     needs("DKIM_DOMAIN", config.dkimDomain, "DKIM_PRIVATE_KEY", config.dkimPrivateKey) ??
+    needs("DKIM_SELECTOR", config.dkimSelector, "DKIM_DOMAIN", config.dkimDomain) ??
+    needs("DKIM_PRIVATE_KEY", config.dkimPrivateKey, "DKIM_DOMAIN", config.dkimDomain) ??
     needs("TWILIO_ACCOUNT_SID", config.twilioAccountSid, "TWILIO_AUTH_TOKEN", config.twilioAuthToken) ??
     needs("TWILIO_ACCOUNT_SID", config.twilioAccountSid, "TWILIO_FROM", config.twilioFrom) ??
     needs("WHATSAPP_TOKEN", config.whatsappToken, "WHATSAPP_PHONE_NUMBER_ID", config.whatsappPhoneNumberId) ??

@@ -104,6 +104,17 @@ describe("Circuits", () => {
     }).pipe(Effect.provide(layer))
   )
 
+  it.effect("takes credentials that are refused for one message among others for that message's own trouble", () =>
+    Effect.gen(function* () {
+      const circuits = yield* Circuits
+      yield* call([sent, failed("credentials"), sent])
+      yield* call([failed("permanent"), failed("credentials")])
+      assert.strictEqual(yield* circuits.state("smtp", acme), "closed")
+      yield* call([failed("credentials"), failed("transient")])
+      assert.strictEqual(yield* circuits.state("smtp", acme), "held")
+    }).pipe(Effect.provide(layer))
+  )
+
   it.effect("counts a defect of an adapter as a failure, and an interrupt as nothing", () =>
     Effect.gen(function* () {
       const circuits = yield* Circuits

@@ -66,6 +66,7 @@ export const claimed = ({
 }: Partial<Omit<Claimed, "delivery">> & { delivery?: Partial<Delivery> } = {}): Claimed => ({
   delivery: delivery(of),
   attempt: 1,
+  unreported: 1,
   since: now,
   notifications: [notification()],
   options: undefined,

@@ -57,7 +57,7 @@ const layer = (...sms: ReadonlyArray<ChannelProvider<"sms">>) =>
   )
 
 const send = (...to: ReadonlyArray<string>) =>
-  Effect.flatMap(Sending, (sending) => sending.send("sms", acme, to.map(outgoing)))
+  Effect.flatMap(Sending, (sending) => sending.send("sms", acme, to.map(outgoing), (id) => !id.startsWith("lost")))
 
 describe("Sending", () => {
   it.effect("asks the next provider only where the first is out of order, and keeps both tries", () => {
@@ -107,6 +107,51 @@ describe("Sending", () => {
       assert.deepStrictEqual(after?.tries, [])
       assert.deepStrictEqual(after?.notAsked, { reason: "breaker_open", retryAfter: 40_000 })
     }).pipe(Effect.provide(layer(only)))
+  })
+
+  it.effect("does not send what is another worker's by the time of its turn", () => {
+    const only = provider("only", () => sent, { maxBatch: 10 })
+    return Effect.gen(function* () {
+      const all = yield* send("a", "lost-1", "b", "lost-2")
+      assert.deepStrictEqual(only.calls, [["a", "b"]])
+      assert.deepStrictEqual(
+        all.map(({ notAsked, tries }) => [tries.length, notAsked?.reason]),
+        [
+          [1, undefined],
+          [0, "lease_lost"],
+          [1, undefined],
+          [0, "lease_lost"]
+        ]
+      )
+    }).pipe(Effect.provide(layer(only)))
+  })
+
+  it.effect("gives turns tenant by tenant: a long queue of one is nobody else's", () => {
+    const order: Array<string> = []
+    const narrow = provider("narrow", () => sent, {
+      concurrency: 1,
+      send: (batch) =>
+        Effect.as(
+          Effect.tap(Effect.sleep("1 second"), () =>
+            Effect.sync(() => order.push(...batch.map(({ message }) => message.to)))
+          ),
+          batch.map(() => sent)
+        )
+    })
+    return Effect.gen(function* () {
+      const sending = yield* Sending
+      const long = Array.from({ length: 20 }, (_, index) => outgoing(`long-${index}`))
+      const first = yield* Effect.forkChild(sending.send("sms", acme, long, () => true))
+      yield* TestClock.adjust("100 millis")
+      const globex = TenantId.make("globex")
+      const second = yield* Effect.forkChild(
+        sending.send("sms", globex, [{ ...outgoing("short"), tenantId: globex }], () => true)
+      )
+      yield* TestClock.adjust("30 seconds")
+      yield* Fiber.join(first)
+      yield* Fiber.join(second)
+      assert.isAtMost(order.indexOf("short"), 2)
+    }).pipe(Effect.provide(layer(narrow)))
   })
 
   it.effect("keeps a circuit for each of what fails by itself", () => {

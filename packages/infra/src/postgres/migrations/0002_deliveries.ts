@@ -7,7 +7,8 @@ import { SqlClient } from "effect/sql/SqlClient"
  * **Details**
  *
  * `notifications.plan_at` is the outbox of deliveries: it is written with the notification and cleared with its deliveries.
- * `deliveries.due_at` is the one time that workers look at: the first try, the next try, and the end of a lease.
+ * `deliveries.due_at` is the one time that workers look at: the first try, the next try, and the end of a lease. `claims` is the
+ * fence: it only rises, so that no report is taken for that of another claim. `attempts` is the number that people see.
  */
 export const deliveries: Effect.Effect<void, unknown, SqlClient> = Effect.gen(function* () {
   const sql = yield* SqlClient
@@ -41,6 +42,8 @@ export const deliveries: Effect.Effect<void, unknown, SqlClient> = Effect.gen(fu
       created_at timestamptz not null,
       updated_at timestamptz not null,
       attempts integer not null default 0,
+      claims integer not null default 0,
+      unreported integer not null default 0,
       failures integer not null default 0,
       first_claimed_at timestamptz,
       worker text collate "C",
@@ -70,6 +73,8 @@ export const deliveries: Effect.Effect<void, unknown, SqlClient> = Effect.gen(fu
   yield* sql`create index deliveries_dead on deliveries (tenant_id, id) where state = 'dead' and resolution is null`
   // What is included lets the states of a tenant be counted from the index alone.
   yield* sql`create index deliveries_tenant on deliveries (tenant_id, id) include (channel, state)`
+  yield* sql`create index deliveries_user on deliveries (tenant_id, user_id, id) where user_id is not null`
+  yield* sql`create index deliveries_gathered on deliveries (id) where digest_key is not null`
   yield* sql`
     create index deliveries_endpoint on deliveries (tenant_id, (target ->> 'endpointId'), id)
     where target ->> 'endpointId' is not null`
@@ -125,6 +130,7 @@ export const deliveries: Effect.Effect<void, unknown, SqlClient> = Effect.gen(fu
   yield* sql`create index delivery_events_delivery on delivery_events (delivery_id, at) where delivery_id is not null`
   yield* sql`
     create index delivery_events_waiting on delivery_events (provider, provider_message_id) where delivery_id is null`
+  yield* sql`create index delivery_events_received on delivery_events (received_at) where delivery_id is null`
 
   yield* sql`
     create table delivery_throttles (
