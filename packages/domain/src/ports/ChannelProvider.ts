@@ -100,8 +100,12 @@ export interface ChannelProvider<Channel extends DeliveryChannel = DeliveryChann
   readonly send: (batch: ReadonlyArray<Outgoing<Channel>>) => Effect.Effect<ReadonlyArray<SendOutcome>>
 }
 
-/** The providers of each channel, in the order in which they are tried. */
-export class ChannelProviders extends Context.Service<
-  ChannelProviders,
-  { readonly [Channel in DeliveryChannel]: ReadonlyArray<ChannelProvider<Channel>> }
->()("@beckon/domain/ports/ChannelProviders") {}
+/** By channel, in the order in which they are tried. */
+export type ProvidersByChannel = {
+  readonly [Channel in DeliveryChannel]: ReadonlyArray<ChannelProvider<Channel>>
+}
+
+/** The accounts of this deployment. */
+export class ChannelProviders extends Context.Service<ChannelProviders, ProvidersByChannel>()(
+  "@beckon/domain/ports/ChannelProviders"
+) {}
