@@ -14,7 +14,7 @@ import { startPostgres, startRedis } from "../../support/services/Services.ts"
 import { call, jwtSecret, lastingPort, randomOf, seed, service } from "../road/Road.ts"
 import * as MailService from "./MailService.ts"
 
-const total = Config.withDefault(Config.Int("BECKON_TEST_DELIVERIES"), 20_000)
+const total = Config.withDefault(Config.Int("BECKON_TEST_DELIVERIES"), 10_000)
 
 /** Users of one broadcast, at most. */
 const maxAudience = 10_000

@@ -8,8 +8,8 @@
  */
 import type { DeliveryId } from "@beckon/domain/Delivery"
 import type { EmailMessage } from "@beckon/domain/ports/ChannelProvider"
-import { failed } from "../push/PushFailure.ts"
-import type { Failed } from "../push/PushFailure.ts"
+import { failed } from "../http/ProviderFailure.ts"
+import type { Failed } from "../http/ProviderFailure.ts"
 import { domainOf, emailAddressOf } from "./EmailAddress.ts"
 import type { EmailAddress } from "./EmailAddress.ts"
 

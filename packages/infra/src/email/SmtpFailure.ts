@@ -7,8 +7,8 @@
  * reply to `RCPT TO` whose enhanced code says that the address is dead; a bare 550 may as well be somebody's policy.
  */
 import { Option, Schema } from "effect"
-import { failed, timedOut, unanswered } from "../push/PushFailure.ts"
-import type { Failed } from "../push/PushFailure.ts"
+import { failed, timedOut, unanswered } from "../http/ProviderFailure.ts"
+import type { Failed } from "../http/ProviderFailure.ts"
 
 /** The parts of nodemailer's errors that are its own. */
 const SmtpErrorParts = Schema.Struct({

@@ -17,7 +17,7 @@ import type { SendOutcome } from "@beckon/domain/Delivery"
 import { Clock, Duration, Effect, Redacted, Schema, Stream } from "effect"
 import { HttpClient } from "effect/http"
 import type { Headers, HttpClientRequest } from "effect/http"
-import { timedOut, unanswered } from "../push/PushFailure.ts"
+import { timedOut, unanswered } from "./ProviderFailure.ts"
 import { storable } from "./StorableText.ts"
 
 export interface Answer {

@@ -7,8 +7,8 @@
  * per message.
  */
 import { Clock, Effect } from "effect"
-import { timedOut } from "./PushFailure.ts"
-import type { Failed } from "./PushFailure.ts"
+import { timedOut } from "../http/ProviderFailure.ts"
+import type { Failed } from "../http/ProviderFailure.ts"
 
 /** `end` in ms since 1970. */
 export const until = <A, E, R>(end: number, effect: Effect.Effect<A, E, R>): Effect.Effect<A | Failed, E, R> =>

@@ -12,9 +12,9 @@
  * `unreachable` costs the user his device: only `UNREGISTERED`, and `INVALID_ARGUMENT` that names the token, are of this class.
  */
 import { Option, Predicate, Schema } from "effect"
-import { failed, ofStatus, unanswered } from "./PushFailure.ts"
-import type { Failed } from "./PushFailure.ts"
-import { retryAfterOf } from "./RetryAfter.ts"
+import { failed, ofStatus, unanswered } from "../http/ProviderFailure.ts"
+import type { Failed } from "../http/ProviderFailure.ts"
+import { retryAfterOf } from "../http/RetryAfter.ts"
 
 const decodeAnswer = Schema.decodeUnknownOption(
   Schema.Struct({

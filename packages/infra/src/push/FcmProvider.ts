@@ -13,8 +13,8 @@ import * as FcmClient from "./FcmClient.ts"
 import type { FcmSettingsInvalid } from "./FcmClient.ts"
 import { failureOf, isUnauthenticated } from "./FcmFailure.ts"
 import { fcmMessageOf } from "./FcmMessage.ts"
-import { failed, failedOf, refused, timedOut } from "./PushFailure.ts"
-import type { Failed } from "./PushFailure.ts"
+import { failed, failedOf, refused, timedOut } from "../http/ProviderFailure.ts"
+import type { Failed } from "../http/ProviderFailure.ts"
 import { subscriptionOf } from "./WebSubscription.ts"
 
 export interface FcmSettings {

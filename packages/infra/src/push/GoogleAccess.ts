@@ -19,8 +19,8 @@ import type { Agent } from "node:https"
 import type { PushRefused } from "@beckon/domain/ports/PushTopics"
 import { httpsPost } from "./HttpsPost.ts"
 import type { Answer } from "./HttpsPost.ts"
-import { failed, ofStatus, refused, unanswered } from "./PushFailure.ts"
-import { retryAfterOf } from "./RetryAfter.ts"
+import { failed, ofStatus, refused, unanswered } from "../http/ProviderFailure.ts"
+import { retryAfterOf } from "../http/RetryAfter.ts"
 
 const isHttps = Schema.makeFilter<string>((url) => URL.canParse(url) && new URL(url).protocol === "https:", {
   expected: "an https URL"

@@ -19,8 +19,8 @@ import type { ChannelProvider, Outgoing, SmsMessage } from "@beckon/domain/ports
 import * as CorrelationId from "../http/CorrelationId.ts"
 import * as ProviderHttp from "../http/ProviderHttp.ts"
 import type { Answer } from "../http/ProviderHttp.ts"
-import { failed, ofStatus } from "../push/PushFailure.ts"
-import { retryAfterOf } from "../push/RetryAfter.ts"
+import { failed, ofStatus } from "../http/ProviderFailure.ts"
+import { retryAfterOf } from "../http/RetryAfter.ts"
 
 export interface TwilioSettings {
   readonly accountSid: string

@@ -20,8 +20,8 @@ import type { ChannelProvider, Outgoing, WhatsAppMessage } from "@beckon/domain/
 import * as CorrelationId from "../http/CorrelationId.ts"
 import * as ProviderHttp from "../http/ProviderHttp.ts"
 import type { Answer } from "../http/ProviderHttp.ts"
-import { failed, ofStatus } from "../push/PushFailure.ts"
-import { retryAfterOf } from "../push/RetryAfter.ts"
+import { failed, ofStatus } from "../http/ProviderFailure.ts"
+import { retryAfterOf } from "../http/RetryAfter.ts"
 
 export interface WhatsAppSettings {
   readonly phoneNumberId: string

@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Redacted } from "effect"
 import { HttpClientRequest } from "effect/http"
 import * as ProviderHttp from "../../src/http/ProviderHttp.ts"
-import { failed } from "../../src/push/PushFailure.ts"
+import { failed } from "../../src/http/ProviderFailure.ts"
 import * as Loopback from "./LoopbackHttp.ts"
 
 const secret = Redacted.make("hunter2-hunter2")

@@ -4,7 +4,7 @@
 import type { Duration } from "effect"
 import type { FailureClass, SendOutcome } from "@beckon/domain/Delivery"
 import { PushRefused } from "@beckon/domain/ports/PushTopics"
-import { deadlineCode } from "./BoundedAgent.ts"
+import { deadlineCode } from "../push/BoundedAgent.ts"
 
 export type Failed = Extract<SendOutcome, { readonly _tag: "Failed" }>
 

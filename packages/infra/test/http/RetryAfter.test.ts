@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Duration } from "effect"
-import { retryAfterOf } from "../../src/push/RetryAfter.ts"
+import { retryAfterOf } from "../../src/http/RetryAfter.ts"
 
 const now = Date.parse("2026-01-01T00:00:00Z")
 
