@@ -192,6 +192,38 @@ export const deliveryChangesContract = (it: Vitest.MethodsNonLive<DeliveryServic
     })
   )
 
+  it.effect("what an endpoint was told is told again as often as one asks, and nothing of another endpoint", () =>
+    Effect.gen(function* () {
+      yield* drain
+      const store = yield* DeliveryStore
+      const key = freshKey()
+      const to = (endpointId: string) =>
+        direct(key, {
+          delivery: { ...push, channel: "webhook", target: { _tag: "Endpoint", endpointId }, condition: "always" },
+          content: { type: "test", id: `msg_${endpointId}` }
+        })
+      const ids = yield* store.add([to("w"), to("w"), to("other")], noon)
+      const claims = yield* claimOf(key)
+      const [told = "", died = ""] = ids
+      yield* store.report(
+        claims.map((one) => reportOf(one, one.delivery.id === died ? dead : sent())),
+        noon
+      )
+      const again = { _tag: "Ids", ids, endpointId: "w" } as const
+      const stranger = yield* store.replay(freshKey().tenantId, again, noon)
+      expect(stranger).toEqual([])
+      expect((yield* store.replay(key.tenantId, again, noon)).map(({ id }) => id)).toEqual([told, died])
+      // The dead one is done with; the other one may be told a third time.
+      expect((yield* store.replay(key.tenantId, again, noon)).map(({ id }) => id)).toEqual([told])
+      expect(yield* store.replay(key.tenantId, { _tag: "Ids", ids }, noon)).toEqual([])
+      const contents = (yield* claimOf(key, { now: noon })).map(({ content }) => content)
+      expect(contents).toEqual([1, 2, 3].map(() => ({ type: "test", id: "msg_w" })))
+      expect(
+        (yield* store.list(key.tenantId, { endpointId: "w", states: ["sent"], limit: 9 })).map(({ id }) => id)
+      ).toEqual([told])
+    })
+  )
+
   it.effect("dead deliveries are discarded, and all of a channel is resolved so many at a time", () =>
     Effect.gen(function* () {
       yield* drain

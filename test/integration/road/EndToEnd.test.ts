@@ -545,6 +545,7 @@ layer(Road.layer, { timeout: "60 seconds", excludeTestServices: true })("the roa
         "post /api/v1/users/me/notifications/read",
         "post /api/v1/users/me/notifications/unread",
         "post /api/v1/webhooks",
+        "post /api/v1/webhooks/{id}/replay",
         "post /api/v1/webhooks/{id}/rotate",
         "post /api/v1/webhooks/{id}/test",
         "post /dev/token",

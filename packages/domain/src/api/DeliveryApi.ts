@@ -7,7 +7,7 @@ import { DeliveryChannel, DeliveryId, DeliveryState } from "../Delivery.ts"
 import { UserId } from "../Identifiers.ts"
 import { Forbidden, NotFound, Unavailable, Unprocessable } from "../Problem.ts"
 import { Authorization } from "./Authorization.ts"
-import { DeliveryHistoryView, DeliveryView } from "./DeliveryView.ts"
+import { DeliveryHistoryView, DeliveryView, Replayed } from "./DeliveryView.ts"
 import { dataOf, pageOf, pageQuery } from "./Paging.ts"
 
 const filters = { channel: Schema.optionalKey(DeliveryChannel), userId: Schema.optionalKey(UserId) }
@@ -75,10 +75,6 @@ export const DeadTargetBody = Schema.Union([
   })
 ])
 export type DeadTargetBody = typeof DeadTargetBody.Type
-
-const Replayed = Schema.Struct({ id: DeliveryId, replayedAs: DeliveryId }).pipe(
-  Schema.encodeKeys({ replayedAs: "replayed_as" })
-)
 
 /** A record of an event source that could not be understood. */
 const LetterView = Schema.Struct({

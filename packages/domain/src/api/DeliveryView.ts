@@ -77,3 +77,8 @@ export const DeliveryHistoryView = Schema.Struct({ ...fields, history: Schema.Ar
   Schema.encodeKeys(names)
 )
 export type DeliveryHistoryView = typeof DeliveryHistoryView.Type
+
+/** A delivery that is sent again, and the new one that does it. */
+export const Replayed = Schema.Struct({ id: DeliveryId, replayedAs: DeliveryId }).pipe(
+  Schema.encodeKeys({ replayedAs: "replayed_as" })
+)

@@ -7,7 +7,7 @@ import { DeliveryId, DeliveryState } from "../Delivery.ts"
 import { Conflict, Forbidden, NotFound, Unavailable, Unprocessable } from "../Problem.ts"
 import { WebhookEndpointId, WebhookEndpointInput, WebhookEvent } from "../WebhookEndpoint.ts"
 import { Authorization } from "./Authorization.ts"
-import { DeliveryView } from "./DeliveryView.ts"
+import { DeliveryView, Replayed } from "./DeliveryView.ts"
 import { dataOf, pageOf, pageQuery } from "./Paging.ts"
 
 /** What is absent stays as it is. */
@@ -132,8 +132,19 @@ export class WebhookApi extends HttpApiGroup.make("webhooks")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "What was sent to a webhook endpoint, the newest first",
+        description: "By state (once or several times)."
+      })
+    ),
+    HttpApiEndpoint.post("replay", "/:id/replay", {
+      params,
+      payload: Schema.Struct({ ids: Schema.Array(DeliveryId).check(Schema.isMinLength(1), Schema.isMaxLength(500)) }),
+      success: dataOf(Schema.Array(Replayed)).pipe(HttpApiSchema.status(202)),
+      error: [Conflict, Forbidden, NotFound, Unavailable]
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Send up to 500 events of the log again",
         description:
-          "By state (once or several times). A page may be short, even empty, although meta.next_cursor leads on."
+          "Those that were sent, and the dead ones; others are passed over. Each keeps its webhook-id, so a receiver knows what it has."
       })
     )
   )

@@ -131,7 +131,12 @@ export interface History extends Delivery {
 
 /** Which dead deliveries are meant: some, or all of a channel, or all; at most `limit` at a time. */
 export type DeadTarget =
-  | { readonly _tag: "Ids"; readonly ids: ReadonlyArray<DeliveryId> }
+  | {
+      readonly _tag: "Ids"
+      readonly ids: ReadonlyArray<DeliveryId>
+      /** Only those to this webhook endpoint; a replay then takes those that were sent too, as often as it is asked to. */
+      readonly endpointId?: string
+    }
   | { readonly _tag: "All"; readonly channel?: DeliveryChannel; readonly limit: number }
 
 /** What a check of the whole store found; all zero but `open` when all is well. */

@@ -2,7 +2,7 @@
  * What senders, operators and time do to deliveries in memory: cancel, replay, discard, reconcile.
  */
 import { isOpen } from "@beckon/domain/Delivery"
-import type { DeliveryId } from "@beckon/domain/Delivery"
+import type { Delivery, DeliveryId } from "@beckon/domain/Delivery"
 import type { NotificationId, TenantId } from "@beckon/domain/Identifiers"
 import type { DeadTarget, Reconciliation } from "@beckon/domain/ports/DeliveryStore"
 import { DateTime } from "effect"
@@ -52,21 +52,29 @@ export const cancel = (
   return count
 }
 
+const isTo = ({ target }: Delivery, endpointId: string | undefined): boolean =>
+  endpointId === undefined || (target._tag === "Endpoint" && target.endpointId === endpointId)
+
+/** What an endpoint was told already, where its own log is meant. */
+const isTold = ({ state }: Delivery, target: DeadTarget): boolean =>
+  target._tag === "Ids" &&
+  target.endpointId !== undefined &&
+  (state === "sent" || state === "delivered" || state === "seen")
+
 const unresolved = (deliveries: MemoryDeliveries, tenantId: TenantId, target: DeadTarget): ReadonlyArray<Row> =>
   [...deliveries.rows.values()]
     .filter(
       ({ delivery }) =>
         delivery.tenantId === tenantId &&
-        delivery.state === "dead" &&
-        delivery.resolution === null &&
+        ((delivery.state === "dead" && delivery.resolution === null) || isTold(delivery, target)) &&
         (target._tag === "Ids"
-          ? target.ids.includes(delivery.id)
+          ? target.ids.includes(delivery.id) && isTo(delivery, target.endpointId)
           : target.channel === undefined || target.channel === delivery.channel)
     )
     .slice(0, target._tag === "All" ? target.limit : undefined)
 
 const resolve = (row: Row, resolution: "replayed" | "discarded", now: DateTime.Utc): void => {
-  row.delivery = { ...row.delivery, resolution, updatedAt: now }
+  if (row.delivery.state === "dead") row.delivery = { ...row.delivery, resolution, updatedAt: now }
 }
 
 export const replay = (deliveries: MemoryDeliveries, tenantId: TenantId, target: DeadTarget, now: DateTime.Utc) =>

@@ -85,6 +85,14 @@ export const cancel = Effect.fnUntraced(function* (
 /** The dead ones that are meant and about which nothing was done, locked. */
 const lockDead = (sql: SqlClient, tenantId: TenantId, target: DeadTarget) => {
   const unresolved = sql`d.tenant_id = ${tenantId} and d.state = 'dead' and d.resolution is null`
+  if (target._tag === "Ids" && target.endpointId !== undefined) {
+    return sql<{ readonly id: DeliveryId }>`
+      select d.id from deliveries d
+      where d.id = any(${texts(target.ids)}) and d.tenant_id = ${tenantId}
+        and d.target ->> 'endpointId' = ${target.endpointId}
+        and (d.state in ('sent', 'delivered', 'seen') or d.state = 'dead' and d.resolution is null)
+      order by d.id for update`.unprepared
+  }
   if (target._tag === "Ids") {
     return sql<{ readonly id: DeliveryId }>`
       select d.id from deliveries d where d.id = any(${texts(target.ids)}) and ${unresolved} order by d.id for update`
@@ -104,7 +112,7 @@ const resolve = (
   now: Times.Utc
 ) => sql`
   update deliveries d set resolution = ${resolution}, resolved_at = ${timestamp(now)}, updated_at = ${timestamp(now)}
-  where d.id = any(${texts(ids)})`
+  where d.id = any(${texts(ids)}) and d.state = 'dead'`
 
 /**
  * As `DeliveryStore.replay`. The new delivery is wanted whatever has happened since, carries what the old one carried (the

@@ -62,6 +62,11 @@ export const layer = HttpApiBuilder.group(
           const { tenantId } = yield* sender
           return { data: { deliveryId: yield* endpoints.test(tenantId, params.id) } }
         }),
+      replay: ({ params, payload }) =>
+        Effect.gen(function* () {
+          const { tenantId } = yield* sender
+          return { data: yield* endpoints.replay(tenantId, params.id, payload.ids) }
+        }),
       deliveries: ({ params, query: { cursor, limit = defaultLimit, state } }) =>
         Effect.gen(function* () {
           const { tenantId } = yield* sender

@@ -76,12 +76,21 @@ export class Endpoints extends Context.Service<
     >
     /** Sends an event of the type `ping`; answers its delivery. */
     readonly test: (tenantId: TenantId, id: string) => Effect.Effect<DeliveryId, Conflict | NotFound | Unavailable>
-    /** Newest first; a page may be short although another follows. */
+    /** Newest first. */
     readonly deliveries: (
       tenantId: TenantId,
       id: string,
       query: DeliveryQuery
     ) => Effect.Effect<DeliveryPage, NotFound | Unavailable>
+    /** Sends what was sent, and what is dead, again; ids of others are passed over. */
+    readonly replay: (
+      tenantId: TenantId,
+      id: string,
+      ids: ReadonlyArray<DeliveryId>
+    ) => Effect.Effect<
+      ReadonlyArray<{ readonly id: DeliveryId; readonly replayedAs: DeliveryId }>,
+      Conflict | NotFound | Unavailable
+    >
   }
 >()("@beckon/server/delivery/Endpoints") {
   static readonly layer = Layer.effect(
@@ -201,6 +210,19 @@ export class Endpoints extends Context.Service<
         return { deliveries: page, next: rows.length > limit ? page.at(-1)?.id : undefined }
       })
 
+      const replay = Effect.fn("Endpoints.replay")(function* (
+        tenantId: TenantId,
+        id: string,
+        ids: ReadonlyArray<DeliveryId>
+      ) {
+        const { enabled } = yield* get(tenantId, id)
+        if (!enabled) return yield* new Conflict({ detail: "enabled: the endpoint is switched off" })
+        const target = { _tag: "Ids" as const, ids, endpointId: id }
+        const replayed = yield* Effect.catch(deliveries.replay(tenantId, target, yield* DateTime.now), storeToProblem)
+        nudges.send.now()
+        return replayed
+      })
+
       return {
         create,
         list: (tenantId) => Effect.catch(store.list(tenantId), storeToProblem),
@@ -209,7 +231,8 @@ export class Endpoints extends Context.Service<
         remove,
         rotate,
         test,
-        deliveries: listed
+        deliveries: listed,
+        replay
       }
     })
   )
