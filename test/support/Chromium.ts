@@ -6,7 +6,7 @@
  * `CHROMIUM_PATH` names the program; otherwise the usual places are searched. Where there is none, and the tests run as root on a
  * machine with apt, it is installed once, and said so. Otherwise the tests fail with what is missing: they are not skipped.
  */
-import { Config, Effect, Option, Schema } from "effect"
+import { Config, Effect, Option, Schedule, Schema } from "effect"
 import { execFile } from "node:child_process"
 import { accessSync, constants } from "node:fs"
 import { chromium } from "playwright-core"
@@ -67,12 +67,18 @@ const aptGet = (...parameters: ReadonlyArray<string>) =>
     catch: (cause) => new ChromiumMissing({ reason: `apt-get ${parameters.join(" ")} failed`, cause })
   })
 
+/** `update` does not wait for its own lock (`DPkg::Lock::Timeout` is about another one). */
+const isLocked = ({ cause }: ChromiumMissing): boolean =>
+  cause instanceof Error && /could not get lock/i.test(cause.message)
+
+const untilFree = Schedule.spaced("1 second").pipe(Schedule.upTo({ duration: "5 minutes" }))
+
 const install = Effect.gen(function* () {
   if (process.getuid?.() !== 0 || !isExecutable("/usr/bin/apt-get")) {
     return yield* new ChromiumMissing({ reason: "install chromium, or name a Chromium or Chrome in CHROMIUM_PATH" })
   }
   yield* Effect.logInfo("Chromium is not installed: installing it with apt-get, once")
-  yield* aptGet("update")
+  yield* Effect.retry(aptGet("update"), { while: isLocked, schedule: untilFree })
   yield* aptGet("install", "--yes", "--no-install-recommends", "chromium")
   const found = yield* findInstalled
   if (Option.isNone(found))
