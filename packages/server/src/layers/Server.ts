@@ -173,12 +173,18 @@ const layerDevTokens = Layer.unwrap(
   Effect.map(ServerConfig, ({ databaseUrl }) => SystemHandlers.DevTokens.layer(Option.isNone(databaseUrl)))
 )
 
+/** Last of all, so that nobody comes before there is somebody to answer. */
+const layerListen = Layer.effectDiscard(Effect.flatMap(UwsServer, ({ listen }) => listen))
+
 /** HTTP, WebSocket and pages on one port. Needs the configuration and the stores. */
-export const layer = Layer.mergeAll(
-  HttpRouter.serve(layerApi, { disableLogger: true, disableListenLog: true, routerConfig }),
-  InboxCalls.layer
-).pipe(
-  Layer.provideMerge(UwsHttpServer.layer()),
+export const layer = layerListen.pipe(
+  Layer.provideMerge(
+    Layer.mergeAll(
+      HttpRouter.serve(layerApi, { disableLogger: true, disableListenLog: true, routerConfig }),
+      InboxCalls.layer
+    )
+  ),
+  Layer.provideMerge(UwsHttpServer.layer({ listen: false })),
   Layer.provideMerge(Gateway.layer),
   Layer.provide(PresenceKeeper.layer),
   Layer.provideMerge(layerServices),
