@@ -28,9 +28,6 @@ interface Known {
   readonly readAt: number
 }
 
-/** Plans at once, whatever the draft. */
-const cautious: TimingOf = (_draft, _online, now) => ({ planAt: now, fallbackAt: now })
-
 export const layer = Layer.effect(
   DeliveryTiming,
   Effect.gen(function* () {
@@ -39,6 +36,7 @@ export const layer = Layer.effect(
     const providers = yield* ChannelProviders
     const { ackSlack, ackTimeout } = yield* DeliverySettings
     const nudges = yield* Nudges
+    const patience = Duration.sum(ackTimeout, ackSlack)
     const channels = new Set(deliveryChannels.filter((channel) => providers[channel].length > 0))
     const known = new Map<TenantId, Known>()
 
@@ -60,6 +58,12 @@ export const layer = Layer.effect(
               )
         )
       )
+
+    /** Plans at once, whatever the draft; a device that listens has its time to acknowledge all the same. */
+    const cautious: TimingOf = (_draft, online, now) => ({
+      planAt: now,
+      fallbackAt: online ? DateTime.addDuration(now, patience) : now
+    })
 
     const timingOf: TimingOf = (draft, online, now) => {
       const routing = known.get(draft.tenantId)

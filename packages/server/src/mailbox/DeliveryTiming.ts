@@ -17,7 +17,7 @@ export type TimingOf = (draft: Draft, online: boolean, now: DateTime.Utc) => Tim
 export class DeliveryTiming extends Context.Service<
   DeliveryTiming,
   {
-    /** By what these tenants have set; answers from memory but for the first time. */
+    /** By what these tenants have set, seconds ago at most. Never fails: what cannot be read is planned with care. */
     readonly of: (tenantIds: ReadonlySet<TenantId>) => Effect.Effect<TimingOf>
     /** These are saved. Must not wait. */
     readonly saved: (rows: ReadonlyArray<StoredNotification>) => void
