@@ -164,7 +164,10 @@ describe("a hundred thousand malformed frames and bodies", () => {
         const chance = yield* seed
         yield* Effect.logInfo(`seed ${chance}`)
         const { below, body, frame } = fuzzer(randomOf(chance))
-        const server = yield* BeckonProcess.start({ env: { BECKON_JWT_SECRET: jwtSecret } })
+        // Past this heap V8 ends the process: what is kept of 100,000 inputs, if anything is, shows.
+        const server = yield* BeckonProcess.start({
+          env: { BECKON_JWT_SECRET: jwtSecret, NODE_OPTIONS: "--max-old-space-size=256" }
+        })
         const { pid, port, url } = server
         // Many users: a mailbox pushes back when thousands of calls wait in it.
         const attackers = Array.from({ length: 50 }, (_, index) =>
@@ -198,11 +201,16 @@ describe("a hundred thousand malformed frames and bodies", () => {
         })
         const telling = yield* Effect.forkScoped(Effect.forever(tell))
         const begin = yield* Clock.currentTimeMillis
-        const before = rssOf(pid)
+        let frames = 0
+        let posted = 0
+        // A process is only itself once its code is hot and its database has pages: what grows after a third is kept.
+        let warm: number | undefined
+        const measureWarm = () => {
+          if (warm === undefined && frames + posted >= (framesWanted + bodiesWanted) / 3) warm = rssOf(pid)
+        }
 
         // A frame that does not parse ends its socket, so it is the last of its connection; then the next one is made.
         const endings = new Map<string, number>()
-        let frames = 0
         const connection = Effect.gen(function* () {
           const batch: Array<string | Buffer> = []
           let messages = 0
@@ -225,6 +233,7 @@ describe("a hundred thousand malformed frames and bodies", () => {
           const ending = answer === undefined ? String(yield* socket.closed) : "answered"
           endings.set(ending, (endings.get(ending) ?? 0) + 1)
           frames += batch.length
+          measureWarm()
         }).pipe(Effect.scoped)
         const whileFewer = <E>(
           count: () => number,
@@ -239,7 +248,6 @@ describe("a hundred thousand malformed frames and bodies", () => {
 
         const statuses = new Map<number, number>()
         const faults: Array<string> = []
-        let posted = 0
         const posting = Effect.gen(function* () {
           const [path, text] = body()
           const answer = yield* post(port, path, text)
@@ -247,6 +255,7 @@ describe("a hundred thousand malformed frames and bodies", () => {
           if (status >= 500) faults.push(`${path} ${String(text)} -> ${answer.text}`)
           statuses.set(status, (statuses.get(status) ?? 0) + 1)
           posted += 1
+          measureWarm()
         })
         yield* Effect.all(
           [
@@ -281,11 +290,11 @@ describe("a hundred thousand malformed frames and bodies", () => {
         assert.deepStrictEqual(faults, [], told.join("\n"))
         for (const ending of endings.keys()) assert.include(["answered", "4500", "1006", "1007", "4005"], ending)
         assert.strictEqual((yield* call(url, "/health/ready")).status, 200)
-        assert.isBelow(after - before, 300)
+        assert.isBelow(after - (warm ?? 0), 150)
         assert.isBelow(slowest, 10_000)
         yield* Effect.logInfo(
           `seed ${chance}: ${frames} frames on ${[...endings.values()].reduce((sum, count) => sum + count, 0)} sockets ${JSON.stringify([...endings])}, ` +
-            `${posted} bodies ${JSON.stringify([...statuses])} in ${seconds.toFixed(1)} s; RSS ${before.toFixed(0)} to ${after.toFixed(0)} MB; ` +
+            `${posted} bodies ${JSON.stringify([...statuses])} in ${seconds.toFixed(1)} s; RSS ${warm?.toFixed(0)} to ${after.toFixed(0)} MB; ` +
             `witness: ${sends} sends, the slowest ${slowest} ms`
         )
       }),
