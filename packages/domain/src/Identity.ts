@@ -3,6 +3,7 @@
  */
 import { Context, Schema } from "effect"
 import { TenantId, UserId } from "./Identifiers.ts"
+import { isScope } from "./Policy.ts"
 import { identifierOf, textOf } from "./Text.ts"
 
 /** `user` reads its own inbox; `service` sends to anyone of its tenant; `admin` may do both. */
@@ -16,6 +17,10 @@ export const Claims = Schema.Struct({
   roles: Schema.Array(Role).check(Schema.isMaxLength(64)),
   /** Seconds since 1970. */
   exp: Schema.Int,
+  /** RFC 7519 section 4.1.7. */
+  jti: Schema.optionalKey(identifierOf(256)),
+  /** Space-separated (RFC 8693 section 4.2). */
+  scope: Schema.optionalKey(textOf(4_096)),
   name: Schema.optionalKey(textOf(256)),
   email: Schema.optionalKey(textOf(320)),
   picture: Schema.optionalKey(textOf(2_048))
@@ -26,6 +31,12 @@ export interface Identity {
   readonly tenantId: TenantId
   readonly userId: UserId
   readonly roles: ReadonlyArray<Role>
+  /** What the credential is limited to (`Policy.scopes`); absent: all that its roles have. */
+  readonly scopes?: ReadonlyArray<string>
+  /** The id of the API key that was shown; absent for tokens. */
+  readonly keyId?: string
+  /** What names this very token so that it can be revoked: its `jti`; absent where it has none. */
+  readonly tokenId?: string
   /** Milliseconds since 1970. */
   readonly expiresAt: number
   readonly name?: string
@@ -36,11 +47,19 @@ export interface Identity {
 /** The caller of the request at hand. */
 export class CurrentIdentity extends Context.Service<CurrentIdentity, Identity>()("@beckon/domain/CurrentIdentity") {}
 
+/** A claim that names none of our scopes, such as `openid profile`, limits nothing. */
+export const scopesOf = (claim: string | undefined): Pick<Identity, "scopes"> => {
+  const named = (claim ?? "").split(" ").filter(isScope)
+  return named.length === 0 ? {} : { scopes: named }
+}
+
 export const fromClaims = (claims: Claims): Identity => ({
   tenantId: claims.tenant,
   userId: claims.sub,
   roles: claims.roles,
   expiresAt: claims.exp * 1000,
+  ...scopesOf(claims.scope),
+  ...(claims.jti === undefined ? {} : { tokenId: claims.jti }),
   ...(claims.name === undefined ? {} : { name: claims.name }),
   ...(claims.email === undefined ? {} : { email: claims.email }),
   ...(claims.picture === undefined ? {} : { picture: claims.picture })

@@ -17,8 +17,8 @@ import { TemplateStore } from "@beckon/domain/ports/TemplateStore"
 import type { TopicBus } from "@beckon/domain/ports/TopicBus"
 import type { Rendered, TemplateInput, TemplateSummary, TemplateVersion } from "@beckon/domain/Template"
 import * as Seeded from "./SeededTemplates.ts"
+import * as ChangeNews from "../caches/ChangeNews.ts"
 import * as TemplateCache from "./TemplateCache.ts"
-import * as TemplateChanges from "./TemplateChanges.ts"
 
 /** The tenant has no such template or version, and Beckon neither. */
 export class TemplateNotFound extends Schema.TaggedError<TemplateNotFound>()("TemplateNotFound", {
@@ -110,7 +110,7 @@ export class Templates extends Context.Service<
         forgotten += 1
         cache.forget(tenantId, code)
       }
-      const changes = yield* TemplateChanges.make({
+      const changes = yield* ChangeNews.make("templates", {
         changed: forget,
         missed: () => {
           forgotten += 1

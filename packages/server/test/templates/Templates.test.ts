@@ -8,7 +8,7 @@ import type { TemplateInput } from "@beckon/domain/Template"
 import * as MemoryTemplateStore from "@beckon/infra/memory/MemoryTemplateStore"
 import * as MemoryTopicBus from "@beckon/infra/memory/MemoryTopicBus"
 import * as LiquidRenderer from "@beckon/infra/templates/LiquidRenderer"
-import * as TemplateChanges from "../../src/templates/TemplateChanges.ts"
+import * as ChangeNews from "../../src/caches/ChangeNews.ts"
 import { keptFor, keptWhileDeafFor, Templates } from "../../src/templates/Templates.ts"
 
 const acme = TenantId.make("acme")
@@ -87,7 +87,7 @@ const settle = Effect.yieldNow.pipe(Effect.repeat({ times: 100 }))
 
 /** Lets time pass, beat by beat, with everything that happens meanwhile. */
 const pass = Effect.fnUntraced(function* (duration: Duration.Duration) {
-  const beat = Duration.toMillis(TemplateChanges.beatInterval)
+  const beat = Duration.toMillis(ChangeNews.beatInterval)
   for (let left = Duration.toMillis(duration); left > 0; left -= beat) {
     yield* TestClock.adjust(Duration.millis(Math.min(left, beat)))
     yield* settle
@@ -219,7 +219,7 @@ describe("Templates", () => {
       state.isBroken = false
       yield* settle
       assert.strictEqual(yield* titleOf(two), "first")
-      yield* TestClock.adjust(TemplateChanges.beatInterval)
+      yield* TestClock.adjust(ChangeNews.beatInterval)
       yield* becomes(two, "second")
     }).pipe(Effect.scoped, Effect.provide(world))
   )
@@ -234,14 +234,14 @@ describe("Templates", () => {
       yield* settle
       assert.strictEqual(yield* titleOf(two), "first")
       state.isBroken = true
-      yield* pass(Duration.times(TemplateChanges.beatInterval, 4))
+      yield* pass(Duration.times(ChangeNews.beatInterval, 4))
       assert.strictEqual(yield* titleOf(two), "first")
       yield* one.put(acme, "order", saying("second"), true)
       assert.strictEqual(yield* titleOf(two), "first")
       yield* TestClock.adjust(keptWhileDeafFor)
       assert.strictEqual(yield* titleOf(two), "second")
       state.isBroken = false
-      yield* TestClock.adjust(TemplateChanges.beatInterval)
+      yield* TestClock.adjust(ChangeNews.beatInterval)
       yield* settle
       const before = state.reads
       yield* becomes(two, "second")
@@ -265,7 +265,7 @@ describe("Templates", () => {
       yield* TestClock.adjust(keptWhileDeafFor)
       assert.strictEqual(yield* titleOf(two), "second")
       state.isDown = false
-      yield* TestClock.adjust(TemplateChanges.beatInterval)
+      yield* TestClock.adjust(ChangeNews.beatInterval)
       yield* settle
       yield* one.put(acme, "order", saying("third"), true)
       yield* becomes(two, "third")

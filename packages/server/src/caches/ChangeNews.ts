@@ -1,5 +1,5 @@
 /**
- * Tells every node that a template has changed, and notices when it may have missed a change.
+ * Tells every node that something which nodes keep has changed, and notices when it may have missed a change.
  *
  * **Details**
  *
@@ -12,8 +12,6 @@ import { Clock, Duration, Effect, Option, Schedule, Schema, Stream } from "effec
 import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
 import { TenantId } from "@beckon/domain/Identifiers"
 import { TopicBus } from "@beckon/domain/ports/TopicBus"
-
-export const topic = "templates"
 
 export const beatInterval = Duration.seconds(10)
 
@@ -29,7 +27,7 @@ const Message = Schema.Struct({
   node: Schema.String,
   /** The place among the messages of the node: 1, 2, 3, … */
   number: Schema.Int,
-  changed: Schema.optionalKey(Schema.Struct({ tenant: TenantId, code: Schema.String }))
+  changed: Schema.optionalKey(Schema.Struct({ tenant: TenantId, key: Schema.String }))
 })
 type Message = typeof Message.Type
 
@@ -37,13 +35,13 @@ const encode = Schema.encodeSync(Schema.fromJsonString(Message))
 const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Message))
 
 export interface Listener {
-  readonly changed: (tenantId: TenantId, code: string) => void
-  /** Any template may have changed. */
+  readonly changed: (tenantId: TenantId, key: string) => void
+  /** Anything may have changed. */
   readonly missed: () => void
 }
 
-/** Listens until the scope closes. */
-export const make = Effect.fnUntraced(function* (listener: Listener) {
+/** Listens until the scope closes. `topic` is the name of what is kept, such as `templates`. */
+export const make = Effect.fnUntraced(function* (topic: string, listener: Listener) {
   const bus = yield* TopicBus
   const node = uuidV7Unsafe()
   const lastOf = new Map<string, number>()
@@ -61,7 +59,7 @@ export const make = Effect.fnUntraced(function* (listener: Listener) {
     }
     // Of a node that is met for the first time everything before is unknown.
     if (number !== expected) listener.missed()
-    else if (changed !== undefined && from !== node) listener.changed(changed.tenant, changed.code)
+    else if (changed !== undefined && from !== node) listener.changed(changed.tenant, changed.key)
   }
 
   /** A message that is not sent leaves a number out, so that the next one tells of it. */
@@ -69,7 +67,7 @@ export const make = Effect.fnUntraced(function* (listener: Listener) {
     Effect.suspend(() => {
       sent += 1
       return bus.publish(topic, encode({ node, number: sent, ...(changed === undefined ? {} : { changed }) }))
-    }).pipe(Effect.catch((error) => Effect.logWarning("The change of a template was not told to other nodes", error)))
+    }).pipe(Effect.catch((error) => Effect.logWarning("A change was not told to other nodes", { topic }, error)))
 
   const beat = Effect.gen(function* () {
     yield* send()
@@ -88,7 +86,7 @@ export const make = Effect.fnUntraced(function* (listener: Listener) {
     )
   }).pipe(
     Effect.scoped,
-    Effect.catch((error) => Effect.logWarning("Changes of templates are not heard of", error)),
+    Effect.catch((error) => Effect.logWarning("Changes are not heard of", { topic }, error)),
     Effect.ensuring(
       Effect.sync(() => {
         isDeaf = true
@@ -101,7 +99,7 @@ export const make = Effect.fnUntraced(function* (listener: Listener) {
 
   return {
     /** To the other nodes. */
-    tell: (tenant: TenantId, code: string): Effect.Effect<void> => send({ tenant, code }),
+    tell: (tenant: TenantId, key: string): Effect.Effect<void> => send({ tenant, key }),
     /** Whether changes on other nodes are not heard of at the moment. */
     isDeaf: (): boolean => isDeaf
   }
