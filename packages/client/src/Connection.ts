@@ -5,7 +5,7 @@ import { Cause, Clock, Deferred, Effect, Exit, Latch, Option, Result, Stream, Su
 import type { Scope } from "effect"
 import * as Close from "@beckon/domain/CloseReason"
 import type { Position } from "@beckon/domain/Position"
-import { TooManyRequests, Unauthorized, Unavailable } from "@beckon/domain/Problem"
+import { Forbidden, TooManyRequests, Unauthorized, Unavailable } from "@beckon/domain/Problem"
 import * as Backoff from "./Backoff.ts"
 import { InboxClosed, LinkFailed } from "./ClientError.ts"
 import type { ConnectionError } from "./ClientError.ts"
@@ -157,9 +157,9 @@ export const make: (
   const afterSubscription = (token: string, exit: Exit.Exit<void, unknown>): Outcome => {
     if (Exit.isSuccess(exit)) return retry(new LinkFailed({ message: "the server ended the subscription" }))
     const error = Cause.squash(exit.cause)
-    if (error instanceof Unauthorized) {
+    if (error instanceof Unauthorized || error instanceof Forbidden) {
       const detail = error.detail ?? error.title
-      return refuse(token, new InboxClosed({ reason: "refused", code: 401, detail }))
+      return refuse(token, new InboxClosed({ reason: "refused", code: error.status, detail }))
     }
     const isTransient = error instanceof TooManyRequests || error instanceof Unavailable
     const message = isTransient ? (error.detail ?? error.title) : "the subscription failed"

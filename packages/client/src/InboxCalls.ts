@@ -31,20 +31,24 @@ export interface ListOptions {
 export type Draft = Omit<Send, "userId"> & { readonly userId: string }
 
 export interface InboxCalls {
-  readonly markRead: (ids: Ids) => Effect.Effect<Change, CallError | Unavailable>
-  readonly markUnread: (ids: Ids) => Effect.Effect<Change, CallError | Unavailable>
+  readonly markRead: (ids: Ids) => Effect.Effect<Change, CallError | Forbidden | Unavailable>
+  readonly markUnread: (ids: Ids) => Effect.Effect<Change, CallError | Forbidden | Unavailable>
   /** Everything up to the newest notification at that moment. */
-  readonly markAllRead: Effect.Effect<Change, CallError | Unavailable>
-  readonly delete: (ids: Ids) => Effect.Effect<Change, CallError | Unavailable>
+  readonly markAllRead: Effect.Effect<Change, CallError | Forbidden | Unavailable>
+  readonly delete: (ids: Ids) => Effect.Effect<Change, CallError | Forbidden | Unavailable>
   /** One page, newest first. */
-  readonly list: (options?: ListOptions) => Effect.Effect<Page, CallError | Unprocessable | Unavailable>
+  readonly list: (options?: ListOptions) => Effect.Effect<Page, CallError | Forbidden | Unprocessable | Unavailable>
   /** All pages from `cursor` on, fetched as they are consumed. */
-  readonly listAll: (options?: ListOptions) => Stream.Stream<Notification, CallError | Unprocessable | Unavailable>
-  readonly unreadCount: Effect.Effect<number, CallError | Unavailable>
-  readonly registerDevice: (device: Device) => Effect.Effect<void, CallError | Unavailable>
-  readonly unregisterDevice: (token: string) => Effect.Effect<void, CallError | NotFound | Unavailable>
-  readonly getPreferences: Effect.Effect<Preferences, CallError | Unavailable>
-  readonly setPreferences: (preferences: Preferences) => Effect.Effect<void, CallError | Unprocessable | Unavailable>
+  readonly listAll: (
+    options?: ListOptions
+  ) => Stream.Stream<Notification, CallError | Forbidden | Unprocessable | Unavailable>
+  readonly unreadCount: Effect.Effect<number, CallError | Forbidden | Unavailable>
+  readonly registerDevice: (device: Device) => Effect.Effect<void, CallError | Forbidden | Unavailable>
+  readonly unregisterDevice: (token: string) => Effect.Effect<void, CallError | Forbidden | NotFound | Unavailable>
+  readonly getPreferences: Effect.Effect<Preferences, CallError | Forbidden | Unavailable>
+  readonly setPreferences: (
+    preferences: Preferences
+  ) => Effect.Effect<void, CallError | Forbidden | Unprocessable | Unavailable>
   /**
    * For services. The answers come in the order of the request. Repeated over a broken link only when every notification
    * has a `dedupeKey`; otherwise `ConnectionLost` means that some or all may have been sent.

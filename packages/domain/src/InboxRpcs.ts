@@ -80,7 +80,10 @@ export const Send = Schema.Struct({
 })
 export type Send = typeof Send.Type
 
-const subscribeError = Schema.Union([Unauthorized, TooManyRequests, Unavailable])
+const subscribeError = Schema.Union([Unauthorized, Forbidden, TooManyRequests, Unavailable])
+
+/** A credential that names scopes may not name the one of the call. */
+const callError = Schema.Union([Forbidden, Unavailable])
 
 export const Subscribe = Rpc.make("Subscribe", {
   payload: { position: Schema.optionalKey(Position) },
@@ -92,11 +95,11 @@ export const Subscribe = Rpc.make("Subscribe", {
 /** Everything up to the position was seen by the user's device. */
 export const Acknowledge = Rpc.make("Acknowledge", { payload: { position: Position } })
 
-export const MarkRead = Rpc.make("MarkRead", { payload: ReadTarget, success: Change, error: Unavailable })
+export const MarkRead = Rpc.make("MarkRead", { payload: ReadTarget, success: Change, error: callError })
 
-export const MarkUnread = Rpc.make("MarkUnread", { payload: { ids: Ids }, success: Change, error: Unavailable })
+export const MarkUnread = Rpc.make("MarkUnread", { payload: { ids: Ids }, success: Change, error: callError })
 
-export const Delete = Rpc.make("Delete", { payload: { ids: Ids }, success: Change, error: Unavailable })
+export const Delete = Rpc.make("Delete", { payload: { ids: Ids }, success: Change, error: callError })
 
 export const List = Rpc.make("List", {
   payload: {
@@ -106,23 +109,23 @@ export const List = Rpc.make("List", {
     types: Schema.optionalKey(Schema.Array(NotificationType).check(Schema.isMaxLength(50)))
   },
   success: Page,
-  error: Schema.Union([Unprocessable, Unavailable])
+  error: Schema.Union([Forbidden, Unprocessable, Unavailable])
 })
 
-export const UnreadCount = Rpc.make("UnreadCount", { success: Schema.Struct({ unread: Sequence }), error: Unavailable })
+export const UnreadCount = Rpc.make("UnreadCount", { success: Schema.Struct({ unread: Sequence }), error: callError })
 
-export const RegisterDevice = Rpc.make("RegisterDevice", { payload: Device, error: Unavailable })
+export const RegisterDevice = Rpc.make("RegisterDevice", { payload: Device, error: callError })
 
 export const UnregisterDevice = Rpc.make("UnregisterDevice", {
   payload: { token: DeviceToken },
-  error: Schema.Union([NotFound, Unavailable])
+  error: Schema.Union([Forbidden, NotFound, Unavailable])
 })
 
-export const GetPreferences = Rpc.make("GetPreferences", { success: Preferences, error: Unavailable })
+export const GetPreferences = Rpc.make("GetPreferences", { success: Preferences, error: callError })
 
 export const SetPreferences = Rpc.make("SetPreferences", {
   payload: PreferencesInput,
-  error: Schema.Union([Unprocessable, Unavailable])
+  error: Schema.Union([Forbidden, Unprocessable, Unavailable])
 })
 
 /** Keeps the socket open past the expiry of the token it came with. The new token must be the same user's. */
@@ -136,7 +139,7 @@ export const RefreshToken = Rpc.make("RefreshToken", {
 export const SendNotifications = Rpc.make("SendNotifications", {
   payload: { notifications: Schema.Array(Send).check(Schema.isMinLength(1), Schema.isMaxLength(maxSend)) },
   success: Schema.Array(Accepted),
-  error: Schema.Union([Forbidden, Unavailable])
+  error: callError
 })
 
 export class InboxRpcs extends RpcGroup.make(

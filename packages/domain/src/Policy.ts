@@ -120,6 +120,29 @@ export const rolesWith = (scope: Scope): ReadonlyArray<string> =>
     ? ["user", "service", "admin", "platform"]
     : Object.entries(grants).flatMap(([role, list]) => (list.includes(scope) ? [role] : []))
 
+/** What a caller is told that may not do what needs this scope. */
+export const refusal = (scope: Scope | undefined): string =>
+  scope === undefined
+    ? "scope: nobody may call this"
+    : `scope: this needs ${scope}, which the roles ${rolesWith(scope).join(", ")} have, and which a credential that names scopes must name`
+
+/** What the calls of `InboxRpcs` need; `undefined`: nothing but a credential. */
+export const rpcScopes = {
+  Subscribe: "inbox:read",
+  Acknowledge: "inbox:read",
+  MarkRead: "inbox:write",
+  MarkUnread: "inbox:write",
+  Delete: "inbox:write",
+  List: "inbox:read",
+  UnreadCount: "inbox:read",
+  RegisterDevice: "inbox:write",
+  UnregisterDevice: "inbox:write",
+  GetPreferences: "inbox:read",
+  SetPreferences: "inbox:write",
+  RefreshToken: undefined,
+  SendNotifications: "notifications:write"
+} as const satisfies Readonly<Record<string, Scope | undefined>>
+
 export interface Required {
   /** For GET and HEAD. */
   readonly read: Scope

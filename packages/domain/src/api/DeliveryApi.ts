@@ -6,6 +6,7 @@ import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { DeliveryChannel, DeliveryId, DeliveryState } from "../Delivery.ts"
 import { UserId } from "../Identifiers.ts"
 import { Forbidden, NotFound, Unavailable, Unprocessable } from "../Problem.ts"
+import { RequiredScope } from "../Policy.ts"
 import { Authorization } from "./Authorization.ts"
 import { DeliveryHistoryView, DeliveryView, Replayed } from "./DeliveryView.ts"
 import { dataOf, pageOf, pageQuery } from "./Paging.ts"
@@ -60,6 +61,7 @@ export class DeliveryApi extends HttpApiGroup.make("deliveries")
       error: failures
     }).annotateMerge(OpenApi.annotations({ summary: "One delivery, with every try and every word of a provider" }))
   )
+  .annotate(RequiredScope, { read: "deliveries:read", write: "deliveries:write" })
   .middleware(Authorization)
   .prefix("/api/v1/deliveries")
   .annotateMerge(OpenApi.annotations({ title: "Deliveries" })) {}
@@ -136,6 +138,7 @@ export class DeadLetterApi extends HttpApiGroup.make("deadLetters")
       })
     )
   )
+  .annotate(RequiredScope, { read: "deliveries:read", write: "deliveries:write" })
   .middleware(Authorization)
   .prefix("/api/v1/dead-letters")
   .annotateMerge(OpenApi.annotations({ title: "Dead letters" })) {}

@@ -6,6 +6,7 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/ht
 import { Event } from "../events/Event.ts"
 import { Forbidden, Unavailable } from "../Problem.ts"
 import { AcceptedView } from "./NotificationView.ts"
+import { RequiredScope } from "../Policy.ts"
 import { Authorization } from "./Authorization.ts"
 
 /** How many events one call may carry. */
@@ -35,6 +36,7 @@ export class EventApi extends HttpApiGroup.make("events")
       })
     )
   )
+  .annotate(RequiredScope, { read: "events:write", write: "events:write" })
   .middleware(Authorization)
   .prefix("/api/v1/events")
   .annotateMerge(OpenApi.annotations({ title: "Events" })) {}

@@ -7,6 +7,7 @@ import { SourceId, UserId } from "../Identifiers.ts"
 import { FriendshipId, FriendshipStatus } from "../Friendship.ts"
 import { Cursor } from "../InboxRpcs.ts"
 import { Conflict, Forbidden, NotFound, Unavailable, Unprocessable } from "../Problem.ts"
+import { RequiredScope } from "../Policy.ts"
 import { Authorization } from "./Authorization.ts"
 
 const UserReference = SourceId.pipe(Schema.decodeTo(UserId))
@@ -69,6 +70,7 @@ export class FriendshipApi extends HttpApiGroup.make("friendships")
       error: [Unprocessable, Unavailable]
     }).annotateMerge(OpenApi.annotations({ summary: "One's own friend requests and friendships, newest first" }))
   )
+  .annotate(RequiredScope, { read: "friendships:read", write: "friendships:write" })
   .middleware(Authorization)
   .prefix("/api/friendships")
   .annotateMerge(OpenApi.annotations({ title: "Friendships" })) {}

@@ -10,6 +10,7 @@ import { NotificationType, Priority } from "../Notification.ts"
 import { Sequence } from "../Position.ts"
 import { NotFound, Unavailable, Unprocessable } from "../Problem.ts"
 import { NotificationId } from "../Identifiers.ts"
+import { RequiredScope } from "../Policy.ts"
 import { Authorization } from "./Authorization.ts"
 import { NotificationView } from "./NotificationView.ts"
 import { dataOf } from "./Paging.ts"
@@ -113,6 +114,7 @@ export class MeApi extends HttpApiGroup.make("me")
       })
     )
   )
+  .annotate(RequiredScope, { read: "inbox:read", write: "inbox:write" })
   .middleware(Authorization)
   .prefix("/api/v1/users/me")
   .annotateMerge(OpenApi.annotations({ title: "My inbox" })) {}

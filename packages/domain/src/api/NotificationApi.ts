@@ -7,6 +7,7 @@ import { DeliveryState } from "../Delivery.ts"
 import { NotificationId, UserId } from "../Identifiers.ts"
 import { Forbidden, NotFound, Unavailable, Unprocessable } from "../Problem.ts"
 import { identifierOf, nonEmptyTextOf } from "../Text.ts"
+import { RequiredScope } from "../Policy.ts"
 import { Authorization } from "./Authorization.ts"
 import { DeliveryHistoryView, HistoryEntry } from "./DeliveryView.ts"
 import { BroadcastRequest, NotificationRequest } from "./NotificationRequest.ts"
@@ -143,6 +144,7 @@ export class NotificationApi extends HttpApiGroup.make("notifications")
       })
     )
   )
+  .annotate(RequiredScope, { read: "notifications:read", write: "notifications:write" })
   .middleware(Authorization)
   .prefix("/api/v1/notifications")
   .annotateMerge(OpenApi.annotations({ title: "Notifications" })) {}

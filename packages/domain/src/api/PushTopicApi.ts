@@ -8,6 +8,7 @@ import { UserId } from "../Identifiers.ts"
 import { limits } from "../Notification.ts"
 import { Forbidden, Unavailable, Unprocessable } from "../Problem.ts"
 import { nonEmptyTextOf, textOf } from "../Text.ts"
+import { RequiredScope } from "../Policy.ts"
 import { Authorization } from "./Authorization.ts"
 import { PushOptionsView } from "./DeliveryOptionsView.ts"
 import { maxUsers } from "./NotificationRequest.ts"
@@ -69,6 +70,7 @@ export class PushTopicApi extends HttpApiGroup.make("pushTopics")
       error: failures
     }).annotateMerge(OpenApi.annotations({ summary: "Unsubscribe the devices of up to 500 users from a topic" }))
   )
+  .annotate(RequiredScope, { read: "push_topics:write", write: "push_topics:write" })
   .middleware(Authorization)
   .prefix("/api/v1/push/topics")
   .annotateMerge(OpenApi.annotations({ title: "Push topics" })) {}

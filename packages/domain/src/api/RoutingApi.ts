@@ -5,6 +5,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { Conflict, Forbidden, Unavailable } from "../Problem.ts"
 import { RoutingPolicy } from "../RoutingPolicy.ts"
+import { RequiredScope } from "../Policy.ts"
 import { Authorization } from "./Authorization.ts"
 import { dataOf } from "./Paging.ts"
 
@@ -31,6 +32,7 @@ export class RoutingApi extends HttpApiGroup.make("routing")
       })
     )
   )
+  .annotate(RequiredScope, { read: "routing:read", write: "routing:write" })
   .middleware(Authorization)
   .prefix("/api/v1/routing-policy")
   .annotateMerge(OpenApi.annotations({ title: "Routing" })) {}

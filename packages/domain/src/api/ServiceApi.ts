@@ -6,6 +6,7 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/ht
 import { Send } from "../InboxRpcs.ts"
 import { SendOptionsView } from "./DeliveryOptionsView.ts"
 import { Forbidden, Unavailable } from "../Problem.ts"
+import { RequiredScope } from "../Policy.ts"
 import { Authorization } from "./Authorization.ts"
 import { AcceptedView } from "./NotificationView.ts"
 
@@ -27,6 +28,7 @@ export class ServiceApi extends HttpApiGroup.make("services")
       })
     )
   )
+  .annotate(RequiredScope, { read: "notifications:read", write: "notifications:write" })
   .middleware(Authorization)
   .prefix("/api/v1/services")
   .annotateMerge(OpenApi.annotations({ title: "Services" })) {}

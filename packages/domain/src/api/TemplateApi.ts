@@ -6,6 +6,7 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/ht
 import { TemplateCode, TemplateReference } from "../DeliveryOptions.ts"
 import { Conflict, Forbidden, NotFound, Unavailable, Unprocessable } from "../Problem.ts"
 import { TemplateInput } from "../Template.ts"
+import { RequiredScope } from "../Policy.ts"
 import { Authorization } from "./Authorization.ts"
 import { dataOf, pageOf, pageQuery } from "./Paging.ts"
 
@@ -156,6 +157,7 @@ export class TemplateApi extends HttpApiGroup.make("templates")
       })
     )
   )
+  .annotate(RequiredScope, { read: "templates:read", write: "templates:write" })
   .middleware(Authorization)
   .prefix("/api/v1/templates")
   .annotateMerge(OpenApi.annotations({ title: "Templates" })) {}

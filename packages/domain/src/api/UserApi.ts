@@ -9,6 +9,7 @@ import { UserId } from "../Identifiers.ts"
 import { Conflict, Forbidden, NotFound, Unavailable, Unprocessable } from "../Problem.ts"
 import { identifierOf, nonEmptyTextOf } from "../Text.ts"
 import { TimeZoneName } from "../TimeZoneName.ts"
+import { RequiredScope } from "../Policy.ts"
 import { Authorization } from "./Authorization.ts"
 import { dataOf, pageOf, pageQuery } from "./Paging.ts"
 import { PreferencesView } from "./PreferencesView.ts"
@@ -120,6 +121,7 @@ export class UserApi extends HttpApiGroup.make("users")
       OpenApi.annotations({ summary: "A user's devices, the newest first", description: "Tokens are never shown." })
     )
   )
+  .annotate(RequiredScope, { read: "users:read", write: "users:write" })
   .middleware(Authorization)
   .prefix("/api/v1/users")
   .annotateMerge(OpenApi.annotations({ title: "Users" })) {}

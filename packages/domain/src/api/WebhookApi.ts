@@ -6,6 +6,7 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/ht
 import { DeliveryId, DeliveryState } from "../Delivery.ts"
 import { Conflict, Forbidden, NotFound, Unavailable, Unprocessable } from "../Problem.ts"
 import { WebhookEndpointId, WebhookEndpointInput, WebhookEvent } from "../WebhookEndpoint.ts"
+import { RequiredScope } from "../Policy.ts"
 import { Authorization } from "./Authorization.ts"
 import { DeliveryView, Replayed } from "./DeliveryView.ts"
 import { dataOf, pageOf, pageQuery } from "./Paging.ts"
@@ -148,6 +149,7 @@ export class WebhookApi extends HttpApiGroup.make("webhooks")
       })
     )
   )
+  .annotate(RequiredScope, { read: "webhooks:read", write: "webhooks:write" })
   .middleware(Authorization)
   .prefix("/api/v1/webhooks")
   .annotateMerge(OpenApi.annotations({ title: "Webhooks" })) {}

@@ -4,6 +4,7 @@
 import { DateTime, Effect, Option } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { BeckonApi } from "@beckon/domain/api/BeckonApi"
+import { CurrentIdentity } from "@beckon/domain/Identity"
 import type { DeadTargetBody } from "@beckon/domain/api/DeliveryApi"
 import { DeliveryId } from "@beckon/domain/Delivery"
 import { NotFound } from "@beckon/domain/Problem"
@@ -13,7 +14,6 @@ import type { DeadTarget } from "@beckon/domain/ports/DeliveryStore"
 import { Nudges } from "../delivery/Nudges.ts"
 import * as Cursor from "../inbox/Cursor.ts"
 import { storeToProblem } from "../inbox/Inbox.ts"
-import { requireSender } from "../inbox/Senders.ts"
 import * as Status from "../inbox/Status.ts"
 import { tenantHeader } from "../ingest/EventIngest.ts"
 
@@ -22,8 +22,6 @@ const defaultReplay = 1_000
 
 /** Of the deployment's records that were not understood, the newest that a caller's are looked for among. */
 const lettersRead = 1_000
-
-const sender = requireSender("the dead letters of a tenant")
 
 const targetOf = (body: DeadTargetBody): DeadTarget =>
   "ids" in body
@@ -44,7 +42,7 @@ export const layer = HttpApiBuilder.group(
     return handlers.handleAll({
       list: ({ query: { channel, cursor, limit = defaultLimit, userId } }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           const before = cursor === undefined ? undefined : yield* Effect.fromResult(Cursor.toId(cursor))
           const rows = yield* Effect.catch(
             store.list(tenantId, {
@@ -61,7 +59,7 @@ export const layer = HttpApiBuilder.group(
         }),
       events: ({ query: { limit = defaultLimit } }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           const listed = yield* Effect.catch(letters.list(lettersRead), storeToProblem)
           // A record without the header is the default tenant's, as where it came in.
           const own = listed.filter(({ headers }) => (headers[tenantHeader] ?? "default") === tenantId)
@@ -69,7 +67,7 @@ export const layer = HttpApiBuilder.group(
         }),
       get: ({ params }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           const found = yield* Effect.catch(store.get(tenantId, params.id), storeToProblem)
           return Option.isSome(found) && found.value.state === "dead"
             ? { data: Status.historyView(found.value) }
@@ -77,7 +75,7 @@ export const layer = HttpApiBuilder.group(
         }),
       replay: ({ payload }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           const now = yield* DateTime.now
           const data = yield* Effect.catch(store.replay(tenantId, targetOf(payload), now), storeToProblem)
           nudges.send.now()
@@ -85,7 +83,7 @@ export const layer = HttpApiBuilder.group(
         }),
       discard: ({ payload }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           const now = yield* DateTime.now
           const discarded = yield* Effect.catch(store.discard(tenantId, targetOf(payload), now), storeToProblem)
           return { data: { discarded } }

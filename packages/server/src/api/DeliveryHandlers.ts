@@ -4,20 +4,18 @@
 import { DateTime, Duration, Effect, Option } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { BeckonApi } from "@beckon/domain/api/BeckonApi"
+import { CurrentIdentity } from "@beckon/domain/Identity"
 import { DeliveryId } from "@beckon/domain/Delivery"
 import { NotFound } from "@beckon/domain/Problem"
 import { DeliveryStore } from "@beckon/domain/ports/DeliveryStore"
 import * as Cursor from "../inbox/Cursor.ts"
 import { storeToProblem } from "../inbox/Inbox.ts"
-import { requireSender } from "../inbox/Senders.ts"
 import * as Status from "../inbox/Status.ts"
 
 const defaultLimit = 20
 
 /** What is looked at within this time is no cause for alarm. */
 const patience = Duration.minutes(5)
-
-const sender = requireSender("the deliveries of a tenant")
 
 export const layer = HttpApiBuilder.group(
   BeckonApi,
@@ -27,7 +25,7 @@ export const layer = HttpApiBuilder.group(
     return handlers.handleAll({
       list: ({ query: { channel, cursor, limit = defaultLimit, state, userId } }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           const before = cursor === undefined ? undefined : yield* Effect.fromResult(Cursor.toId(cursor))
           const rows = yield* Effect.catch(
             store.list(tenantId, {
@@ -43,17 +41,17 @@ export const layer = HttpApiBuilder.group(
         }),
       counts: () =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           return { data: yield* Effect.catch(store.counts(tenantId), storeToProblem) }
         }),
       reconciliation: () =>
         Effect.gen(function* () {
-          yield* sender
+          yield* CurrentIdentity
           return { data: yield* Effect.catch(store.reconcile(yield* DateTime.now, patience), storeToProblem) }
         }),
       get: ({ params }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           const found = yield* Effect.catch(store.get(tenantId, params.id), storeToProblem)
           return Option.isSome(found)
             ? { data: Status.historyView(found.value) }

@@ -4,14 +4,12 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { BeckonApi } from "@beckon/domain/api/BeckonApi"
+import { CurrentIdentity } from "@beckon/domain/Identity"
 import { Unavailable } from "@beckon/domain/Problem"
 import { Audiences } from "../inbox/Audiences.ts"
 import { Notifications } from "../inbox/Notifications.ts"
-import { requireSender } from "../inbox/Senders.ts"
 
-const sender = requireSender("sending to users")
-
-/** What is logged on the way of a request names it as its sender does. */
+/** What is logged on the way of a request names it as its CurrentIdentity does. */
 const correlated = <A, E, R>(effect: Effect.Effect<A, E, R>, id: string | undefined): Effect.Effect<A, E, R> =>
   id === undefined ? effect : Effect.annotateLogs(effect, "correlation_id", id)
 
@@ -24,7 +22,7 @@ export const layer = HttpApiBuilder.group(
     return handlers.handleAll({
       send: ({ headers, payload: { requestId, userId, ...content } }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           const [sent] = yield* notifications.send({
             tenantId,
             content,
@@ -37,20 +35,20 @@ export const layer = HttpApiBuilder.group(
         }).pipe((sending) => correlated(sending, headers["x-correlation-id"])),
       broadcast: ({ headers, payload }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           const { nextCursor, ...data } = yield* audiences.broadcast(tenantId, payload, headers["x-correlation-id"])
           return { data, meta: { nextCursor } }
         }).pipe((sending) => correlated(sending, headers["x-correlation-id"])),
       status: ({ params }) =>
-        Effect.flatMap(sender, ({ tenantId }) =>
+        Effect.flatMap(CurrentIdentity, ({ tenantId }) =>
           Effect.map(notifications.status(tenantId, params.id), (data) => ({ data }))
         ),
       cancel: ({ params }) =>
-        Effect.flatMap(sender, ({ tenantId }) =>
+        Effect.flatMap(CurrentIdentity, ({ tenantId }) =>
           Effect.map(notifications.cancel(tenantId, params.id), (data) => ({ data }))
         ),
       cancelAll: ({ payload }) =>
-        Effect.flatMap(sender, ({ tenantId }) =>
+        Effect.flatMap(CurrentIdentity, ({ tenantId }) =>
           Effect.map(notifications.cancelAll(tenantId, payload.cancelKey), (data) => ({ data }))
         )
     })

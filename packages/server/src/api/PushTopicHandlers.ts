@@ -4,6 +4,7 @@
 import { Array, DateTime, Effect, Redacted } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { BeckonApi } from "@beckon/domain/api/BeckonApi"
+import { CurrentIdentity } from "@beckon/domain/Identity"
 import { urgencyOf } from "@beckon/domain/DeliveryOptions"
 import type { TenantId, UserId } from "@beckon/domain/Identifiers"
 import { Unavailable, Unprocessable } from "@beckon/domain/Problem"
@@ -15,9 +16,6 @@ import type { PushRefused } from "@beckon/domain/ports/PushTopics"
 import { Nudges } from "../delivery/Nudges.ts"
 import { topicNameOf } from "../delivery/TopicNames.ts"
 import { storeToProblem } from "../inbox/Inbox.ts"
-import { requireSender } from "../inbox/Senders.ts"
-
-const sender = requireSender("push topics")
 
 /** What the push service takes in one call. */
 const maxTokens = 1_000
@@ -64,7 +62,7 @@ export const layer = HttpApiBuilder.group(
     return handlers.handleAll({
       send: ({ params, payload: { data, message, pushOptions, title } }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           const fault = data === undefined ? undefined : pushDataFault(data)
           if (fault !== undefined) return yield* new Unprocessable({ detail: `data: ${fault.detail}` })
           const now = yield* DateTime.now
@@ -99,9 +97,13 @@ export const layer = HttpApiBuilder.group(
           return { data: { deliveryId } }
         }),
       subscribe: ({ params, payload }) =>
-        Effect.flatMap(sender, ({ tenantId }) => change(topics.subscribe, tenantId, params.topic, payload.userIds)),
+        Effect.flatMap(CurrentIdentity, ({ tenantId }) =>
+          change(topics.subscribe, tenantId, params.topic, payload.userIds)
+        ),
       unsubscribe: ({ params, payload }) =>
-        Effect.flatMap(sender, ({ tenantId }) => change(topics.unsubscribe, tenantId, params.topic, payload.userIds))
+        Effect.flatMap(CurrentIdentity, ({ tenantId }) =>
+          change(topics.unsubscribe, tenantId, params.topic, payload.userIds)
+        )
     })
   })
 )

@@ -4,12 +4,10 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { BeckonApi } from "@beckon/domain/api/BeckonApi"
+import { CurrentIdentity } from "@beckon/domain/Identity"
 import { Conflict } from "@beckon/domain/Problem"
 import { RoutingPolicyStore } from "@beckon/domain/ports/RoutingPolicyStore"
 import { storeToProblem } from "../inbox/Inbox.ts"
-import { requireSender } from "../inbox/Senders.ts"
-
-const sender = requireSender("the routing policy")
 
 export const layer = HttpApiBuilder.group(
   BeckonApi,
@@ -19,12 +17,12 @@ export const layer = HttpApiBuilder.group(
     return handlers.handleAll({
       get: () =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           return { data: yield* Effect.catch(store.get(tenantId), storeToProblem) }
         }),
       set: ({ payload: { policy, version: expected } }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           const version = yield* store.set(tenantId, policy, expected).pipe(
             Effect.catchTags({
               StoreUnavailable: storeToProblem,

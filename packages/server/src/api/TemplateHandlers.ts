@@ -5,6 +5,7 @@ import { Effect, Result, Schema } from "effect"
 import { decodeString, encode } from "effect/encoding/Base64Url"
 import { HttpApiBuilder } from "effect/http-api"
 import { BeckonApi } from "@beckon/domain/api/BeckonApi"
+import { CurrentIdentity } from "@beckon/domain/Identity"
 import type { RenderedView } from "@beckon/domain/api/TemplateApi"
 import { TemplateCode } from "@beckon/domain/DeliveryOptions"
 import { Conflict, NotFound, Unprocessable } from "@beckon/domain/Problem"
@@ -13,12 +14,9 @@ import type { TemplateInvalid, TemplateRefused } from "@beckon/domain/ports/Temp
 import type { Rendered, TemplateSummary, TemplateVersion } from "@beckon/domain/Template"
 import * as Cursor from "../inbox/Cursor.ts"
 import { storeToProblem } from "../inbox/Inbox.ts"
-import { requireSender } from "../inbox/Senders.ts"
 import * as Seeded from "../templates/SeededTemplates.ts"
 import { Templates } from "../templates/Templates.ts"
 import type { TemplateExists, TemplateNotFound } from "../templates/Templates.ts"
-
-const sender = requireSender("the templates of a tenant")
 
 const defaultLimit = 20
 
@@ -66,7 +64,7 @@ export const layer = HttpApiBuilder.group(
     return handlers.handleAll({
       list: ({ query: { cursor, limit = defaultLimit } }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           const afterCode = cursor === undefined ? undefined : yield* Effect.fromResult(toCode(cursor))
           const options = { limit: limit + 1, ...(afterCode === undefined ? {} : { afterCode }) }
           const rows = yield* Effect.catch(templates.list(tenantId, options), storeToProblem)
@@ -74,7 +72,7 @@ export const layer = HttpApiBuilder.group(
         }),
       create: ({ payload: { code, ...template } }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           const saved = yield* Effect.catchTags(templates.create(tenantId, code, template), {
             ...checked,
             TemplateExists: ({ message }: TemplateExists) => Effect.fail(new Conflict({ detail: `code: ${message}` }))
@@ -83,28 +81,28 @@ export const layer = HttpApiBuilder.group(
         }),
       get: ({ params: { code }, query: { version } }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           return { data: toView(yield* Effect.catchTags(templates.get(tenantId, code, version), problems)) }
         }),
       put: ({ params: { code }, payload: { activate = true, ...template } }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           const saved = yield* Effect.catchTags(templates.put(tenantId, code, template, activate), checked)
           return { data: toView(saved) }
         }),
       remove: ({ params: { code } }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           yield* Effect.catchTags(templates.remove(tenantId, code), problems)
         }),
       versions: ({ params: { code } }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           return { data: yield* Effect.catchTags(templates.versions(tenantId, code), problems) }
         }),
       activate: ({ params: { code }, payload: { version } }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           const active = Effect.andThen(
             templates.activate(tenantId, code, version),
             templates.get(tenantId, code, version)
@@ -113,7 +111,7 @@ export const layer = HttpApiBuilder.group(
         }),
       preview: ({ params: { code }, payload: { language, template, variables, version } }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           const fill = { variables, ...(language === undefined ? {} : { language }) }
           const ofSaved = { code, ...fill, ...(version === undefined ? {} : { version }) }
           const rendered =

@@ -4,6 +4,7 @@
 import { DateTime, Effect, Option } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { BeckonApi } from "@beckon/domain/api/BeckonApi"
+import { CurrentIdentity } from "@beckon/domain/Identity"
 import type { UserId } from "@beckon/domain/Identifiers"
 import { Conflict, NotFound, Unprocessable } from "@beckon/domain/Problem"
 import { DeviceStore } from "@beckon/domain/ports/DeviceStore"
@@ -11,13 +12,10 @@ import { PreferenceStore } from "@beckon/domain/ports/PreferenceStore"
 import { UserDirectory } from "@beckon/domain/ports/UserDirectory"
 import * as Cursor from "../inbox/Cursor.ts"
 import { storeToProblem } from "../inbox/Inbox.ts"
-import { requireSender } from "../inbox/Senders.ts"
 import * as Wishes from "../inbox/Wishes.ts"
 import * as Devices from "./Devices.ts"
 
 const defaultLimit = 20
-
-const sender = requireSender("the users of a tenant")
 
 const unknown = new NotFound({ detail: "id: no user of your tenant has this id" })
 
@@ -31,12 +29,12 @@ export const layer = HttpApiBuilder.group(
     const preferences = yield* PreferenceStore
     const devices = yield* DeviceStore
 
-    const keyOf = (userId: UserId) => Effect.map(sender, ({ tenantId }) => ({ tenantId, userId }))
+    const keyOf = (userId: UserId) => Effect.map(CurrentIdentity, ({ tenantId }) => ({ tenantId, userId }))
 
     return handlers.handleAll({
       create: ({ payload: { userId, ...user } }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           // `/users/me` is the caller himself.
           if (userId === "me") return yield* new Unprocessable({ detail: "user_id: me stands for the caller" })
           const now = yield* DateTime.now
@@ -46,7 +44,7 @@ export const layer = HttpApiBuilder.group(
         }),
       list: ({ query }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           const limit = query.limit ?? defaultLimit
           const after = query.cursor === undefined ? undefined : yield* Effect.fromResult(Cursor.toUser(query.cursor))
           const users = yield* Effect.catch(
@@ -61,20 +59,20 @@ export const layer = HttpApiBuilder.group(
         }),
       get: ({ params }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           const [user] = yield* Effect.catch(directory.find(tenantId, [params.id]), storeToProblem)
           return user === undefined ? yield* unknown : { data: user }
         }),
       update: ({ params, payload }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           const now = yield* DateTime.now
           const changed = yield* Effect.catch(directory.update(tenantId, params.id, payload, now), storeToProblem)
           return Option.isNone(changed) ? yield* unknown : { data: changed.value }
         }),
       remove: ({ params }) =>
         Effect.gen(function* () {
-          const { tenantId } = yield* sender
+          const { tenantId } = yield* CurrentIdentity
           const known = yield* Effect.catch(directory.remove(tenantId, params.id), storeToProblem)
           if (!known) return yield* unknown
         }),

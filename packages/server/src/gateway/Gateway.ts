@@ -27,7 +27,8 @@ import { SessionId } from "@beckon/domain/Identifiers"
 import type { GatewayId } from "@beckon/domain/Identifiers"
 import type { Identity } from "@beckon/domain/Identity"
 import { Acknowledge, socketPath, Subscribe, subprotocol } from "@beckon/domain/InboxRpcs"
-import { Unavailable } from "@beckon/domain/Problem"
+import * as Policy from "@beckon/domain/Policy"
+import { Forbidden, Unavailable } from "@beckon/domain/Problem"
 import { TokenVerifier } from "@beckon/domain/ports/Tokens"
 import { UserDirectory } from "@beckon/domain/ports/UserDirectory"
 import { UwsServer } from "@beckon/infra/uws/UwsServer"
@@ -48,6 +49,7 @@ import { authenticate } from "./UpgradeAuth.ts"
 
 const decodeSubscribe = Schema.decodeUnknownResult(Schema.toCodecJson(Subscribe.payloadSchema))
 const decodeAcknowledge = Schema.decodeUnknownResult(Schema.toCodecJson(Acknowledge.payloadSchema))
+const encodeForbidden = Schema.encodeSync(Schema.toCodecJson(Forbidden))
 const encodeUnavailable = Schema.encodeSync(Schema.toCodecJson(Unavailable))
 
 /** Milliseconds below which a draining gateway does not sleep. */
@@ -128,6 +130,11 @@ export class Gateway extends Context.Service<
         if (Result.isFailure(payload)) return die(session, request.id, payload.failure.message)
         if (session.subscription !== undefined) {
           return die(session, request.id, "Subscribe: this socket has a subscription; a socket has one")
+        }
+        if (!Policy.allows(session.identity, Policy.rpcScopes.Subscribe)) {
+          const error = encodeForbidden(new Forbidden({ detail: Policy.refusal(Policy.rpcScopes.Subscribe) }))
+          const exit = { _tag: "Failure", cause: [{ _tag: "Fail", error }] } as const
+          return respond(session, { _tag: "Exit", requestId: request.id, exit })
         }
         const subscription = Session.makeSubscription(request.id, payload.success.position)
         session.subscription = subscription

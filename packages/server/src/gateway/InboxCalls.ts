@@ -7,6 +7,8 @@ import { RpcSerialization, RpcServer } from "effect/rpc"
 import type { Identity } from "@beckon/domain/Identity"
 import { InboxRpcs } from "@beckon/domain/InboxRpcs"
 import type { MailboxKey } from "@beckon/domain/MailboxKey"
+import * as Policy from "@beckon/domain/Policy"
+import { asTenant } from "@beckon/domain/ports/RowAccess"
 import { Forbidden, NotFound, Unauthorized } from "@beckon/domain/Problem"
 import { DeviceStore } from "@beckon/domain/ports/DeviceStore"
 import { PreferenceStore } from "@beckon/domain/ports/PreferenceStore"
@@ -32,36 +34,50 @@ const layerHandlers = Calls.toLayer(
     const preferences = yield* PreferenceStore
     const verifier = yield* TokenVerifier
 
+    /** The one place where calls of a socket are authorised: they touch the rows of the caller's tenant only. */
     const asCaller = <A, E>(
       client: Rpc.ServerClient,
+      call: keyof typeof Policy.rpcScopes,
       body: (identity: Identity) => Effect.Effect<A, E>
-    ): Effect.Effect<A, E> =>
-      Effect.suspend(() => {
-        const session = sessions.byClientId(client.id)
-        return session === undefined ? Effect.interrupt : body(session.identity)
+    ): Effect.Effect<A, E | Forbidden> =>
+      Effect.suspend((): Effect.Effect<A, E | Forbidden> => {
+        const identity = sessions.byClientId(client.id)?.identity
+        if (identity === undefined) return Effect.interrupt
+        const scope = Policy.rpcScopes[call]
+        return scope === undefined || Policy.allows(identity, scope)
+          ? asTenant(identity.tenantId)(body(identity))
+          : Effect.fail(new Forbidden({ detail: Policy.refusal(scope) }))
       })
 
     return Calls.of({
-      MarkRead: (target, { client }) => asCaller(client, (identity) => inbox.markRead(keyOf(identity), target)),
-      MarkUnread: ({ ids }, { client }) => asCaller(client, (identity) => inbox.markUnread(keyOf(identity), ids)),
-      Delete: ({ ids }, { client }) => asCaller(client, (identity) => inbox.remove(keyOf(identity), ids)),
-      List: (query, { client }) => asCaller(client, (identity) => inbox.list(keyOf(identity), query)),
+      MarkRead: (target, { client }) =>
+        asCaller(client, "MarkRead", (identity) => inbox.markRead(keyOf(identity), target)),
+      MarkUnread: ({ ids }, { client }) =>
+        asCaller(client, "MarkUnread", (identity) => inbox.markUnread(keyOf(identity), ids)),
+      Delete: ({ ids }, { client }) => asCaller(client, "Delete", (identity) => inbox.remove(keyOf(identity), ids)),
+      List: (query, { client }) => asCaller(client, "List", (identity) => inbox.list(keyOf(identity), query)),
       UnreadCount: (_, { client }) =>
-        asCaller(client, (identity) => Effect.map(inbox.unreadCount(keyOf(identity)), (unread) => ({ unread }))),
+        asCaller(client, "UnreadCount", (identity) =>
+          Effect.map(inbox.unreadCount(keyOf(identity)), (unread) => ({ unread }))
+        ),
       RegisterDevice: (device, { client }) =>
-        asCaller(client, (identity) => Effect.catch(devices.register(keyOf(identity), device), storeToProblem)),
+        asCaller(client, "RegisterDevice", (identity) =>
+          Effect.catch(devices.register(keyOf(identity), device), storeToProblem)
+        ),
       UnregisterDevice: ({ token }, { client }) =>
-        asCaller(client, (identity) =>
+        asCaller(client, "UnregisterDevice", (identity) =>
           Effect.flatMap(Effect.catch(devices.unregister(keyOf(identity), token), storeToProblem), (known) =>
             known ? Effect.void : Effect.fail(new NotFound({ detail: "token: no device of yours has this token" }))
           )
         ),
       GetPreferences: (_, { client }) =>
-        asCaller(client, (identity) => Effect.catch(preferences.get(keyOf(identity)), storeToProblem)),
+        asCaller(client, "GetPreferences", (identity) =>
+          Effect.catch(preferences.get(keyOf(identity)), storeToProblem)
+        ),
       SetPreferences: (wishes, { client }) =>
-        asCaller(client, (identity) => Wishes.save(preferences, keyOf(identity), wishes)),
+        asCaller(client, "SetPreferences", (identity) => Wishes.save(preferences, keyOf(identity), wishes)),
       RefreshToken: ({ token }, { client }) =>
-        asCaller(client, (identity) =>
+        asCaller(client, "RefreshToken", (identity) =>
           Effect.gen(function* () {
             const fresh = yield* Effect.mapError(
               verifier.verify(token),
@@ -75,7 +91,7 @@ const layerHandlers = Calls.toLayer(
           })
         ),
       SendNotifications: ({ notifications }, { client }) =>
-        asCaller(client, (identity) => sender.send(identity, notifications))
+        asCaller(client, "SendNotifications", (identity) => sender.send(identity, notifications))
     })
   })
 )
