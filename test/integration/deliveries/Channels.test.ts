@@ -67,7 +67,7 @@ layer(Services.layer, { timeout: "60 seconds", excludeTestServices: true })("cha
     () =>
       Effect.gen(function* () {
         const { api, delivery, notify, status, user } = yield* tenantOf("words")
-        yield* api("/templates", {
+        yield* api("/admin/templates", {
           body: {
             code: "parcel",
             texts: {

@@ -282,7 +282,7 @@ export const tenantOf = Effect.fnUntraced(function* (tenant: string) {
         Effect.map(status(id), ({ deliveries }) => deliveries.filter((one: Answer["body"]) => one.channel === channel)),
         (found: ReadonlyArray<Answer["body"]>) => found.length === 1 && states.includes(found[0].state)
       ).pipe(Effect.map(([one]): Answer["body"] => one)),
-    policy: (policy: unknown) => api("/routing-policy", { method: "PUT", body: { policy } })
+    policy: (policy: unknown) => api("/admin/routing-policy", { method: "PUT", body: { policy } })
   }
 })
 export type Tenant = Effect.Success<ReturnType<typeof tenantOf>>

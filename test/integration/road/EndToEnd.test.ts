@@ -1,7 +1,9 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Queue, Stream, SubscriptionRef } from "effect"
+import { OpenApi } from "effect/http-api"
 import { InboxClient } from "@beckon/client/InboxClient"
 import type { InboxEvent } from "@beckon/client/InboxClient"
+import { BeckonApi } from "@beckon/domain/api/BeckonApi"
 import { bareSocket, http, Road, send, service, socketOf, token } from "./Road.ts"
 
 /** A connected client of a user, with its events; it has everything up to now. */
@@ -483,76 +485,26 @@ layer(Road.layer, { timeout: "60 seconds", excludeTestServices: true })("the roa
       const operations = Object.entries<Record<string, { responses: object; security?: object }>>(body.paths).flatMap(
         ([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`)
       )
-      assert.deepStrictEqual(operations.toSorted(), [
-        "delete /api/v1/templates/{code}",
-        "delete /api/v1/users/me/devices",
-        "delete /api/v1/users/{id}",
-        "delete /api/v1/webhooks/{id}",
-        "get /api/friendships",
-        "get /api/v1/callbacks/whatsapp",
-        "get /api/v1/dead-letters",
-        "get /api/v1/dead-letters/events",
-        "get /api/v1/dead-letters/{id}",
-        "get /api/v1/deliveries",
-        "get /api/v1/deliveries/counts",
-        "get /api/v1/deliveries/reconciliation",
-        "get /api/v1/deliveries/{id}",
-        "get /api/v1/notifications/{id}",
-        "get /api/v1/routing-policy",
-        "get /api/v1/templates",
-        "get /api/v1/templates/{code}",
-        "get /api/v1/templates/{code}/versions",
-        "get /api/v1/users",
-        "get /api/v1/users/me/devices",
-        "get /api/v1/users/me/notifications",
-        "get /api/v1/users/me/notifications/{id}",
-        "get /api/v1/users/me/preferences",
-        "get /api/v1/users/me/unread-count",
-        "get /api/v1/users/{id}",
-        "get /api/v1/users/{id}/devices",
-        "get /api/v1/users/{id}/preferences",
-        "get /api/v1/webhooks",
-        "get /api/v1/webhooks/{id}",
-        "get /api/v1/webhooks/{id}/deliveries",
-        "get /health/live",
-        "get /health/ready",
-        "patch /api/v1/users/{id}",
-        "patch /api/v1/webhooks/{id}",
-        "post /api/friendships/cancel",
+      assert.deepStrictEqual(
+        operations.toSorted(),
+        Object.entries(OpenApi.fromApi(BeckonApi).paths)
+          .flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`))
+          .toSorted()
+      )
+      assert.includeMembers(operations, [
         "post /api/friendships/respond",
         "post /api/friendships/send-request",
-        "post /api/v1/callbacks/push",
-        "post /api/v1/callbacks/sendgrid",
-        "post /api/v1/callbacks/twilio",
-        "post /api/v1/callbacks/whatsapp",
-        "post /api/v1/dead-letters/discard",
-        "post /api/v1/dead-letters/replay",
         "post /api/v1/events",
+        "get /api/v1/notifications/{id}",
         "post /api/v1/notifications",
-        "post /api/v1/notifications/broadcast",
-        "post /api/v1/notifications/cancel",
-        "post /api/v1/notifications/{id}/cancel",
-        "post /api/v1/push/topics/{topic}/send",
-        "post /api/v1/push/topics/{topic}/subscribe",
-        "post /api/v1/push/topics/{topic}/unsubscribe",
-        "post /api/v1/services/notifications/send",
-        "post /api/v1/templates",
-        "post /api/v1/templates/{code}/activate",
-        "post /api/v1/templates/{code}/preview",
-        "post /api/v1/users",
-        "post /api/v1/users/me/devices",
+        "get /api/v1/users/me/notifications",
+        "get /api/v1/users/me/unread-count",
         "post /api/v1/users/me/notifications/bulk-delete",
-        "post /api/v1/users/me/notifications/read",
-        "post /api/v1/users/me/notifications/unread",
-        "post /api/v1/webhooks",
-        "post /api/v1/webhooks/{id}/replay",
-        "post /api/v1/webhooks/{id}/rotate",
-        "post /api/v1/webhooks/{id}/test",
-        "post /dev/token",
-        "put /api/v1/routing-policy",
-        "put /api/v1/templates/{code}",
         "put /api/v1/users/me/preferences",
-        "put /api/v1/users/{id}/preferences"
+        "post /api/v1/services/notifications/send",
+        "get /api/v1/admin/templates",
+        "put /api/v1/admin/routing-policy",
+        "get /health/ready"
       ])
       // Every reference leads somewhere.
       const references = [...JSON.stringify(body).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(([, path = ""]) => path)

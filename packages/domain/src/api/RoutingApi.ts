@@ -34,5 +34,5 @@ export class RoutingApi extends HttpApiGroup.make("routing")
   )
   .annotate(RequiredScope, { read: "routing:read", write: "routing:write" })
   .middleware(Authorization)
-  .prefix("/api/v1/routing-policy")
+  .prefix("/api/v1/admin/routing-policy")
   .annotateMerge(OpenApi.annotations({ title: "Routing" })) {}

@@ -159,5 +159,5 @@ export class TemplateApi extends HttpApiGroup.make("templates")
   )
   .annotate(RequiredScope, { read: "templates:read", write: "templates:write" })
   .middleware(Authorization)
-  .prefix("/api/v1/templates")
+  .prefix("/api/v1/admin/templates")
   .annotateMerge(OpenApi.annotations({ title: "Templates" })) {}

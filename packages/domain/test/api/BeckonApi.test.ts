@@ -33,7 +33,7 @@ describe("the API document", () => {
       "get /api/v1/dead-letters/events",
       "post /api/v1/dead-letters/replay",
       "post /api/v1/dead-letters/discard",
-      "put /api/v1/routing-policy",
+      "put /api/v1/admin/routing-policy",
       "post /api/v1/push/topics/{topic}/send",
       "post /api/v1/push/topics/{topic}/subscribe",
       "post /api/v1/push/topics/{topic}/unsubscribe",

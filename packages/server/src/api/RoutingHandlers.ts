@@ -1,5 +1,5 @@
 /**
- * `/api/v1/routing-policy`: how a tenant routes its notifications beyond the socket.
+ * `/api/v1/admin/routing-policy`: how a tenant routes its notifications beyond the socket.
  */
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"

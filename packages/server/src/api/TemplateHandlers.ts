@@ -1,5 +1,5 @@
 /**
- * `/api/v1/templates/*`.
+ * `/api/v1/admin/templates/*`.
  */
 import { Effect, Result, Schema } from "effect"
 import { decodeString, encode } from "effect/encoding/Base64Url"

@@ -16,7 +16,7 @@ const served = layerOf(api, TemplateHandlers.layer).pipe(
   Layer.provide([MemoryTemplateStore.layer, MemoryTopicBus.layer, LiquidRenderer.layer])
 )
 
-const root = "/api/v1/templates"
+const root = "/api/v1/admin/templates"
 const texts = {
   default: { title: "Order {{ id }}", message: "Thank you", email: { html: "<p>{{ id }}</p>" } },
   de: { title: "Bestellung {{ id }}", message: "Danke" }

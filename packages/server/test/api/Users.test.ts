@@ -84,7 +84,7 @@ layer(served, { excludeTestServices: true })("users over HTTP", (it) => {
         const refused = yield* call(`${users}/eve`, { method, body, as: { user: "eve" } })
         assert.deepStrictEqual(
           [refused.status, refused.body.detail],
-          [403, "roles: the users of a tenant needs the role service or admin"]
+          [403, "scope: this needs users:read, which the roles service, admin, platform have, and which a credential that names scopes must name"]
         )
         assert.strictEqual((yield* call(`${users}/eve`, { method, body, as: null })).status, 401, method)
       }
@@ -190,7 +190,7 @@ layer(served, { excludeTestServices: true })("devices over HTTP", (it) => {
 })
 
 layer(served, { excludeTestServices: true })("the routing policy over HTTP", (it) => {
-  const path = "/api/v1/routing-policy"
+  const path = "/api/v1/admin/routing-policy"
 
   it.effect("has a version, and a change of another's is not overwritten", () =>
     Effect.gen(function* () {
