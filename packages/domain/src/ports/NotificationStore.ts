@@ -12,7 +12,7 @@ import type { StateChange } from "../InboxFrame.ts"
 import type { ReadStatus } from "../InboxRpcs.ts"
 import type { MailboxKey } from "../MailboxKey.ts"
 import type { Known, MailboxState } from "../MailboxState.ts"
-import type { NotificationId, TenantId } from "../Identifiers.ts"
+import type { NotificationId, TenantId, UserId } from "../Identifiers.ts"
 import type { Priority, StoredNotification } from "../Notification.ts"
 
 /** The store cannot answer; whether a write happened is not known. */
@@ -116,6 +116,32 @@ export class NotificationStore extends Context.Service<
       ids: ReadonlyArray<NotificationId>,
       now: DateTime.Utc
     ) => Effect.Effect<ChangeResult, StoreUnavailable>
+    /**
+     * The mailboxes of a tenant that hold something from before `before`, by user, and up to which `seq` they do. Looks at
+     * `limit` mailboxes; `next` is where to go on.
+     */
+    readonly aged: (
+      tenantId: TenantId,
+      before: DateTime.Utc,
+      options: { readonly afterUserId?: UserId; readonly limit: number }
+    ) => Effect.Effect<
+      {
+        readonly mailboxes: ReadonlyArray<MailboxKey & { readonly uptoSeq: number }>
+        readonly next: UserId | undefined
+      },
+      StoreUnavailable
+    >
+    /**
+     * Throws away up to `limit` notifications with `seq <= uptoSeq`, the oldest first, and raises the floor of the mailbox with
+     * the same commit: nobody resumes from before it. What waits for its deliveries to be planned stays.
+     */
+    readonly trim: (
+      key: MailboxKey,
+      uptoSeq: number,
+      limit: number
+    ) => Effect.Effect<{ readonly trimmed: number; readonly unread: number }, StoreUnavailable>
+    /** Throws away the mailbox and all it holds; the next `load` makes a new one, of another epoch. Answers how much it was. */
+    readonly erase: (key: MailboxKey) => Effect.Effect<number, StoreUnavailable>
     /** Saves how far mailboxes were acknowledged; never falls. */
     readonly saveAcknowledged: (
       positions: ReadonlyArray<MailboxKey & { readonly seq: number }>

@@ -40,6 +40,7 @@ export class MemoryMailbox {
   /** Undefined until the mailbox is loaded first: rows alone do not make a mailbox. */
   private epoch: string | undefined
   private rev = 0
+  private floor = 0
   private acknowledged = 0
   private unread = 0
   /** Sorted by `seq`. */
@@ -50,8 +51,8 @@ export class MemoryMailbox {
     this.epoch ??= newEpoch()
     return {
       epoch: this.epoch,
-      seq: this.rows.at(-1)?.notification.seq ?? 0,
-      floor: 0,
+      seq: Math.max(this.floor, this.rows.at(-1)?.notification.seq ?? 0),
+      floor: this.floor,
       rev: this.rev,
       unread: this.unread,
       acknowledged: this.acknowledged
@@ -164,6 +165,11 @@ export class MemoryMailbox {
     return rows.length
   }
 
+  /** Also those that are not in the inbox any more. */
+  where(which: (notification: StoredNotification) => boolean): Array<StoredNotification> {
+    return this.rows.flatMap(({ notification }) => (which(notification) ? [notification] : []))
+  }
+
   get unreadCount(): number {
     return this.unread
   }
@@ -201,6 +207,36 @@ export class MemoryMailbox {
         row.deleted = true
       }
     )
+  }
+
+  /** The newest `seq` from before `before`. */
+  agedUpto(before: DateTime.Utc): number | undefined {
+    return this.rows.findLast(({ notification }) => DateTime.isLessThan(notification.createdAt, before))?.notification
+      .seq
+  }
+
+  /** Answers what is gone, the oldest first. */
+  trim(
+    uptoSeq: number,
+    limit: number,
+    isHeld: (notification: StoredNotification) => boolean
+  ): ReadonlyArray<StoredNotification> {
+    this.floor = Math.max(this.floor, uptoSeq)
+    const gone = this.rows
+      .slice(0, this.indexAfter(uptoSeq))
+      .filter((row) => !isHeld(row.notification))
+      .slice(0, limit)
+    for (const row of gone) {
+      this.rows.splice(this.rows.indexOf(row), 1)
+      if (isUnread(row)) this.unread--
+      const { dedupeKey } = row.notification
+      if (dedupeKey === null) continue
+      this.byDedupeKey.set(
+        dedupeKey,
+        (this.byDedupeKey.get(dedupeKey) ?? []).filter((one) => one !== row)
+      )
+    }
+    return gone.map(({ notification }) => notification)
   }
 
   raiseAcknowledged(seq: number): void {

@@ -1,3 +1,4 @@
+import { UserId } from "@beckon/domain/Identifiers"
 import type { NotificationId } from "@beckon/domain/Identifiers"
 import * as Keys from "@beckon/domain/MailboxKey"
 import type { MailboxKey } from "@beckon/domain/MailboxKey"
@@ -5,6 +6,7 @@ import type { StoredNotification } from "@beckon/domain/Notification"
 import { NotificationStore, SeqConflict, StoreUnavailable } from "@beckon/domain/ports/NotificationStore"
 import type { ChangeResult } from "@beckon/domain/ports/NotificationStore"
 import { Context, Effect, Layer, Option, Random } from "effect"
+import { byBytes } from "./ByteOrder.ts"
 import { MemoryMailbox } from "./MemoryMailbox.ts"
 import { MemoryNotifications } from "./MemoryNotifications.ts"
 
@@ -122,6 +124,40 @@ const make = Effect.sync(() => {
       Effect.sync(() => {
         const mailbox = at(key)
         return result(mailbox, mailbox.remove(new Set(listed)))
+      }),
+
+    aged: (tenantId, before, { afterUserId = "", limit }) =>
+      Effect.sync(() => {
+        const users = [...mailboxes.keys()]
+          .flatMap((name) =>
+            name.startsWith(`${tenantId}\u0000`) ? [UserId.make(name.slice(tenantId.length + 1))] : []
+          )
+          .filter((userId) => byBytes(afterUserId, userId) < 0)
+          .toSorted(byBytes)
+          .slice(0, limit)
+        return {
+          mailboxes: users.flatMap((userId) => {
+            const uptoSeq = at({ tenantId, userId }).agedUpto(before)
+            return uptoSeq === undefined ? [] : [{ tenantId, userId, uptoSeq }]
+          }),
+          next: users.length < limit ? undefined : users.at(-1)
+        }
+      }),
+
+    trim: (key, uptoSeq, limit) =>
+      Effect.sync(() => {
+        const mailbox = at(key)
+        const gone = mailbox.trim(uptoSeq, limit, ({ planAt }) => planAt !== null)
+        for (const { id } of gone) ids.delete(id)
+        return { trimmed: gone.length, unread: mailbox.unreadCount }
+      }),
+
+    erase: (key) =>
+      Effect.sync(() => {
+        const gone = at(key).trim(Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, () => false)
+        for (const { id } of gone) ids.delete(id)
+        mailboxes.delete(Keys.toString(key))
+        return gone.length
       }),
 
     saveAcknowledged: (positions) =>

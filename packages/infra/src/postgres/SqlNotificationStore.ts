@@ -11,6 +11,7 @@ import type { Fragment } from "effect/sql/Statement"
 import { columns, insertAll, ofMailbox, toNotification } from "./NotificationRow.ts"
 import type { NotificationRow } from "./NotificationRow.ts"
 import { loadStates, raiseAcknowledged } from "./SqlMailboxes.ts"
+import { aged, erase, trim } from "./SqlMailboxRetention.ts"
 import { bigint, texts, timestamp, toUtcOrNull } from "./SqlValues.ts"
 import { unavailable, violates } from "./StoreFailure.ts"
 
@@ -227,6 +228,15 @@ const make = Effect.gen(function* () {
     remove: Effect.fn("NotificationStore.remove")(function* (key, ids, now) {
       return yield* changeListed(sql, key, sql`n.id = any(${texts(ids)})`, sql`deleted_at = ${timestamp(now)}`)
     }, unavailable("NotificationStore.remove")),
+
+    aged: (tenantId, before, options) => unavailable("NotificationStore.aged")(aged(sql, tenantId, before, options)),
+
+    trim: Effect.fn("NotificationStore.trim")(function* (key, uptoSeq, limit) {
+      const trimmed = yield* trim(sql, key, uptoSeq, limit)
+      return { trimmed, unread: yield* unreadCount(sql, key) }
+    }, unavailable("NotificationStore.trim")),
+
+    erase: (key) => unavailable("NotificationStore.erase")(erase(sql, key)),
 
     saveAcknowledged: (positions) =>
       positions.length === 0

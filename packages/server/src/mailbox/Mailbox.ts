@@ -199,14 +199,43 @@ const attach = Effect.fnUntraced(function* (
   command.done(Exit.succeed({ recovered, head, unread: state.unread, frames, more: false, node: deps.node }))
 })
 
+/** What one command throws away: the mailbox answers others in between. */
+const trimAtOnce = 2_000
+
+/**
+ * Retention and erasure pass through the mailbox like everything else: the floor that it knows is the one that is saved, so
+ * that no client resumes over a gap.
+ */
+const discard = Effect.fnUntraced(function* (
+  mailbox: Mailbox,
+  request: Extract<StateRequest, { _tag: "Trim" | "Erase" }>,
+  deps: Dependencies
+): Effect.fn.Return<Change, StoreUnavailable> {
+  if (request._tag === "Erase") {
+    const changed = yield* deps.store.erase(mailbox.key)
+    // Clients come again, and are told that what they have is not recovered.
+    reset(mailbox, deps.outlet)
+    return { changed, unread: 0 }
+  }
+  const state = yield* loadState(mailbox, deps)
+  const uptoSeq = Math.min(request.uptoSeq, state.seq)
+  const { trimmed, unread } = yield* deps.store.trim(mailbox.key, uptoSeq, trimAtOnce)
+  const now = mailbox.state ?? state
+  mailbox.state = { ...now, floor: Math.max(now.floor, uptoSeq), unread }
+  return { changed: trimmed, unread }
+})
+
 const change = Effect.fnUntraced(function* (
   mailbox: Mailbox,
   command: Extract<Command, { _tag: "Change" }>,
   deps: Dependencies
 ) {
+  const request = command.request
+  if (request._tag === "Trim" || request._tag === "Erase") {
+    return command.done(Exit.succeed(yield* discard(mailbox, request, deps)))
+  }
   const state = yield* loadState(mailbox, deps)
   const now = yield* DateTime.now
-  const request = command.request
   // An acknowledgement may have come while the store worked.
   const changed = (rev: number, unread: number) => {
     mailbox.state = { ...(mailbox.state ?? state), rev, unread }

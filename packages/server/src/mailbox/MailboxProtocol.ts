@@ -58,7 +58,11 @@ export const Acknowledge = Rpc.make("Acknowledge", {
 export const StateRequest = Schema.Union([
   Schema.TaggedStruct("SetRead", { ids: Ids, read: Schema.Boolean }),
   Schema.TaggedStruct("SetAllRead", {}),
-  Schema.TaggedStruct("Remove", { ids: Ids })
+  Schema.TaggedStruct("Remove", { ids: Ids }),
+  /** Throws away a part of what is not after `uptoSeq`; `changed` says how much, 0 when nothing is left. */
+  Schema.TaggedStruct("Trim", { uptoSeq: Sequence }),
+  /** Throws everything away, and begins anew. */
+  Schema.TaggedStruct("Erase", {})
 ])
 export type StateRequest = typeof StateRequest.Type
 
