@@ -1,8 +1,10 @@
+import { idBefore } from "@beckon/domain/TimeOrderedId"
 import { NotificationStore } from "@beckon/domain/ports/NotificationStore"
+import type { TenantFilter } from "@beckon/domain/ports/NotificationStore"
 import { assert } from "@effect/vitest"
 import type { Vitest } from "@effect/vitest"
 import { Effect } from "effect"
-import { freshTenant, hoursAfterNoon, notification, seqsOf, user } from "./Fixtures.ts"
+import { freshTenant, hoursAfterNoon, notification, notificationId, seqsOf, user } from "./Fixtures.ts"
 
 /** What leaves by age and by request, and what a mailbox says of it. */
 export const notificationRetentionContract = (it: Vitest.MethodsNonLive<NotificationStore>) => {
@@ -83,6 +85,53 @@ export const notificationRetentionContract = (it: Vitest.MethodsNonLive<Notifica
       ])
       assert.deepStrictEqual(yield* store.trim(eve, 2, 100), { trimmed: 1, unread: 2 })
       assert.deepStrictEqual(seqsOf(yield* store.after(eve, 0, 3, 10)), [1, 3])
+    })
+  )
+
+  it.effect("a tenant's notifications are listed newest first, whosever they are, page by page", () =>
+    Effect.gen(function* () {
+      const store = yield* NotificationStore
+      const tenantId = freshTenant()
+      const [ada, bob] = ["ada", "bob"].map((name) => ({ tenantId, userId: user(name) }))
+      assert(ada !== undefined && bob !== undefined)
+      yield* store.load([ada, bob])
+      const idAt = (hours: number) => notificationId(`${idBefore(hoursAfterNoon(hours))}-7${hours}-${tenantId}`)
+      const rows = Array.from({ length: 9 }, (_, index) =>
+        notification(index % 3 === 0 ? bob : ada, index + 1, {
+          id: idAt(index),
+          type: index % 2 === 0 ? "even" : "odd",
+          priority: index === 4 ? "high" : "low"
+        })
+      )
+      yield* store.append(rows)
+      yield* store.append([notification({ tenantId: freshTenant(), userId: ada.userId }, 1)])
+      yield* store.saveAcknowledged([{ ...ada, seq: 5 }])
+      yield* store.setRead(ada, [idAt(4)], true, hoursAfterNoon(9))
+      yield* store.remove(ada, [idAt(5)], hoursAfterNoon(9))
+      const numbers = (filter: Partial<TenantFilter>) =>
+        Effect.map(store.listAll(tenantId, { status: "all", limit: 100, ...filter }), (found) =>
+          found.map(({ notification }) => notification.seq - 1)
+        )
+      assert.deepStrictEqual(yield* numbers({}), [8, 7, 6, 5, 4, 3, 2, 1, 0])
+      assert.deepStrictEqual(yield* numbers({ limit: 2 }), [8, 7])
+      assert.deepStrictEqual(yield* numbers({ limit: 2, beforeId: idAt(7) }), [6, 5])
+      assert.deepStrictEqual(yield* numbers({ userId: bob.userId }), [6, 3, 0])
+      assert.deepStrictEqual(yield* numbers({ userId: bob.userId, beforeId: idAt(3) }), [0])
+      assert.deepStrictEqual(yield* numbers({ type: "odd" }), [7, 5, 3, 1])
+      assert.deepStrictEqual(yield* numbers({ priority: "high" }), [4])
+      assert.deepStrictEqual(yield* numbers({ status: "read" }), [4])
+      assert.deepStrictEqual(yield* numbers({ status: "unread", type: "even" }), [8, 6, 2, 0])
+      assert.deepStrictEqual(yield* numbers({ since: hoursAfterNoon(2), until: hoursAfterNoon(4) }), [4, 3, 2])
+      assert.deepStrictEqual(yield* store.listAll(freshTenant(), { status: "all", limit: 10 }), [])
+      const all = yield* store.listAll(tenantId, { status: "all", limit: 100 })
+      assert.deepStrictEqual(
+        all.flatMap(({ deleted, notification }) => (deleted ? [notification.id] : [])),
+        [idAt(5)]
+      )
+      assert.deepStrictEqual(
+        all.flatMap(({ acknowledged, notification }) => (acknowledged ? [notification.seq - 1] : [])),
+        [4, 2, 1]
+      )
     })
   )
 

@@ -1,6 +1,6 @@
 import { PersonalData } from "@beckon/domain/ports/PersonalData"
 import { RetentionStore } from "@beckon/domain/ports/RetentionStore"
-import { idBefore } from "@beckon/infra/postgres/SqlRetentionStore"
+import { idBefore } from "@beckon/domain/TimeOrderedId"
 import { parts } from "@beckon/infra/postgres/SqlPersonalData"
 import { assert, layer } from "@effect/vitest"
 import { Duration, Effect, Stream } from "effect"

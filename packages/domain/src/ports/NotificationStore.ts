@@ -39,6 +39,20 @@ export interface ListFilter {
   readonly limit: number
 }
 
+/** Of all users of a tenant, or of one. */
+export interface TenantFilter {
+  readonly userId?: UserId
+  readonly type?: string
+  readonly priority?: Priority
+  readonly status: ReadStatus
+  /** By when the id was made: at the request, also for one that was sent later. */
+  readonly since?: DateTime.Utc
+  readonly until?: DateTime.Utc
+  /** Only notifications with a smaller id: the cursor. */
+  readonly beforeId?: NotificationId
+  readonly limit: number
+}
+
 /** What a change of state did: the new `rev` (the old one when nothing changed), the rows it touched, what is unread now. */
 export interface ChangeResult {
   readonly rev: number
@@ -96,6 +110,13 @@ export class NotificationStore extends Context.Service<
     ) => Effect.Effect<Option.Option<StoredNotification>, StoreUnavailable>
     /** For its sender: whosever it is in the tenant, also one that is not in the inbox, or not any more. */
     readonly find: (tenantId: TenantId, id: NotificationId) => Effect.Effect<Option.Option<Found>, StoreUnavailable>
+    /**
+     * By id, from the greatest: newest first, as far as Beckon made the ids. Also those that are not in an inbox, or not any more.
+     */
+    readonly listAll: (
+      tenantId: TenantId,
+      filter: TenantFilter
+    ) => Effect.Effect<ReadonlyArray<Found & { readonly deleted: boolean }>, StoreUnavailable>
     readonly unreadCount: (key: MailboxKey) => Effect.Effect<number, StoreUnavailable>
     /** Marks these notifications of the mailbox read (at `now`) or unread. Ids of others are passed over. */
     readonly setRead: (

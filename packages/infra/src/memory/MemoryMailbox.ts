@@ -126,6 +126,19 @@ export class MemoryMailbox {
     return found
   }
 
+  /** Deleted ones too. */
+  all(): ReadonlyArray<{
+    readonly notification: StoredNotification
+    readonly acknowledged: boolean
+    readonly deleted: boolean
+  }> {
+    return this.rows.map(({ deleted, notification }) => ({
+      notification,
+      acknowledged: notification.seq <= this.acknowledged,
+      deleted: deleted && !notification.hidden
+    }))
+  }
+
   get(id: NotificationId): StoredNotification | undefined {
     return this.rows.find((row) => row.notification.id === id && !row.deleted)?.notification
   }

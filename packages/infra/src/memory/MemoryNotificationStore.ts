@@ -5,7 +5,8 @@ import type { MailboxKey } from "@beckon/domain/MailboxKey"
 import type { StoredNotification } from "@beckon/domain/Notification"
 import { NotificationStore, SeqConflict, StoreUnavailable } from "@beckon/domain/ports/NotificationStore"
 import type { ChangeResult } from "@beckon/domain/ports/NotificationStore"
-import { Context, Effect, Layer, Option, Random } from "effect"
+import { idBefore } from "@beckon/domain/TimeOrderedId"
+import { Context, DateTime, Effect, Layer, Option, Random } from "effect"
 import { byBytes } from "./ByteOrder.ts"
 import { MemoryMailbox } from "./MemoryMailbox.ts"
 import { MemoryNotifications } from "./MemoryNotifications.ts"
@@ -100,6 +101,25 @@ const make = Effect.sync(() => {
           acknowledged
         }))
       }),
+
+    listAll: (tenantId, filter) =>
+      Effect.sync(() =>
+        [...mailboxes]
+          .flatMap(([name, mailbox]) => (name.startsWith(`${tenantId}\u0000`) ? mailbox.all() : []))
+          .filter(
+            ({ notification: { id, priority, readAt, type, userId } }) =>
+              (filter.userId === undefined || filter.userId === userId) &&
+              (filter.type === undefined || filter.type === type) &&
+              (filter.priority === undefined || filter.priority === priority) &&
+              (filter.status === "all" || (filter.status === "read") === (readAt !== null)) &&
+              (filter.since === undefined || id >= idBefore(filter.since)) &&
+              (filter.until === undefined || id < idBefore(DateTime.add(filter.until, { milliseconds: 1 }))) &&
+              (filter.beforeId === undefined || byBytes(id, filter.beforeId) < 0)
+          )
+          .toSorted((left, right) => byBytes(right.notification.id, left.notification.id))
+          .slice(0, filter.limit)
+          .map((found) => ({ ...found, notification: copy(found.notification) }))
+      ),
 
     unreadCount: (key) => Effect.sync(() => at(key).unreadCount),
 

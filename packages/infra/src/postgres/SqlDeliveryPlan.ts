@@ -92,12 +92,16 @@ const raiseCounters = Effect.fnUntraced(function* (sql: SqlClient, needs: Readon
   return before
 })
 
+/** These notifications, of few tenants, by the index on both. */
+const those = (sql: SqlClient, plans: ReadonlyArray<DuePlan>) =>
+  sql`n.tenant_id = any(${texts([...new Set(plans.map(({ tenantId }) => tenantId))])})
+    and n.id = any(${texts(plans.map(({ notificationId }) => notificationId))})`
+
 /** Saves the deliveries and clears the marks in one statement. */
 const save = (sql: SqlClient, rows: Parameters<typeof insertAll>[1], plans: ReadonlyArray<DuePlan>, now: Times.Utc) =>
   sql`
     with made as (${insertAll(sql, rows, now)})
-    update notifications n set plan_at = null where n.id = any(${texts(plans.map((due) => due.notificationId))})`
-    .unprepared
+    update notifications n set plan_at = null where ${those(sql, plans)}`.unprepared
 
 /** What cannot be decided is looked at again after this time, behind everything else. */
 const again = { minutes: 1 }
@@ -105,7 +109,7 @@ const again = { minutes: 1 }
 const putOff = (sql: SqlClient, plans: ReadonlyArray<DuePlan>, now: Times.Utc) =>
   sql`
   update notifications n set plan_at = ${timestamp(DateTime.add(now, again))}
-  where n.id = any(${texts(plans.map((due) => due.notificationId))})`.unprepared
+  where ${those(sql, plans)}`.unprepared
 
 /** Asks `decide` about each; a defect of it concerns its own notification only. */
 const decideAll = Effect.fnUntraced(function* (plans: ReadonlyArray<DuePlan>, context: PlanContext, decide: Decide) {

@@ -1,10 +1,11 @@
-import type { NotificationId } from "@beckon/domain/Identifiers"
+import type { NotificationId, TenantId } from "@beckon/domain/Identifiers"
 import type { StateChange } from "@beckon/domain/InboxFrame"
 import * as Keys from "@beckon/domain/MailboxKey"
 import type { MailboxKey } from "@beckon/domain/MailboxKey"
 import { NotificationStore, SeqConflict, StoreUnavailable } from "@beckon/domain/ports/NotificationStore"
-import type { ChangeResult, ListFilter } from "@beckon/domain/ports/NotificationStore"
-import { Array, Effect, Layer, Option } from "effect"
+import type { ChangeResult, ListFilter, TenantFilter } from "@beckon/domain/ports/NotificationStore"
+import { idBefore } from "@beckon/domain/TimeOrderedId"
+import { Array, DateTime, Effect, Layer, Option } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
@@ -97,6 +98,22 @@ const listWhere = (sql: SqlClient, key: MailboxKey, filter: ListFilter): Fragmen
   if (filter.since !== undefined) clauses.push(sql`n.created_at >= ${timestamp(filter.since)}`)
   if (filter.until !== undefined) clauses.push(sql`n.created_at <= ${timestamp(filter.until)}`)
   if (filter.beforeSeq !== undefined) clauses.push(sql`n.seq < ${bigint(filter.beforeSeq)}`)
+  return sql.and(clauses)
+}
+
+/**
+ * Times become ids: what is asked for is one piece of the index.
+ */
+const tenantWhere = (sql: SqlClient, tenantId: TenantId, filter: TenantFilter): Fragment => {
+  const clauses: Array<Fragment> = [sql`n.tenant_id = ${tenantId}`]
+  if (filter.userId !== undefined) clauses.push(sql`n.user_id = ${filter.userId}`)
+  if (filter.type !== undefined) clauses.push(sql`n.type = ${filter.type}`)
+  if (filter.priority !== undefined) clauses.push(sql`n.priority = ${filter.priority}`)
+  if (filter.status === "read") clauses.push(sql`n.read_at is not null`)
+  if (filter.status === "unread") clauses.push(sql`n.read_at is null`)
+  if (filter.since !== undefined) clauses.push(sql`n.id >= ${idBefore(filter.since)}`)
+  if (filter.until !== undefined) clauses.push(sql`n.id < ${idBefore(DateTime.add(filter.until, { milliseconds: 1 }))}`)
+  if (filter.beforeId !== undefined) clauses.push(sql`n.id < ${filter.beforeId}`)
   return sql.and(clauses)
 }
 
@@ -203,6 +220,22 @@ const make = Effect.gen(function* () {
         acknowledged: row.acknowledged
       }))
     }, unavailable("NotificationStore.find")),
+
+    listAll: Effect.fn("NotificationStore.listAll")(function* (tenantId, filter) {
+      const rows = yield* sql<NotificationRow & { readonly acknowledged: boolean; readonly deleted_at: Date | null }>`
+        select ${columns(sql)}, n.deleted_at, coalesce(m.acknowledged_seq >= n.seq, false) as acknowledged
+        from (
+          select * from notifications n where ${tenantWhere(sql, tenantId, filter)}
+          order by n.id desc limit ${filter.limit}
+        ) n
+        left join mailboxes m on m.tenant_id = n.tenant_id and m.user_id = n.user_id
+        order by n.id desc`
+      return rows.map((row) => ({
+        notification: toNotification(row),
+        acknowledged: row.acknowledged,
+        deleted: row.deleted_at !== null
+      }))
+    }, unavailable("NotificationStore.listAll")),
 
     unreadCount: (key) => unavailable("NotificationStore.unreadCount")(unreadCount(sql, key)),
 

@@ -1,16 +1,11 @@
 import type { TenantId } from "@beckon/domain/Identifiers"
 import { RetentionStore } from "@beckon/domain/ports/RetentionStore"
 import type { Kept } from "@beckon/domain/ports/RetentionStore"
+import { idBefore } from "@beckon/domain/TimeOrderedId"
 import { DateTime, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { timestamp } from "./SqlValues.ts"
 import { unavailable } from "./StoreFailure.ts"
-
-/** Ids are UUIDv7 (RFC 9562 section 5.7): this one is before all that were made at `at` or later. */
-export const idBefore = (at: DateTime.Utc): string => {
-  const digits = Math.max(0, at.epochMilliseconds).toString(16).padStart(12, "0")
-  return `${digits.slice(0, 8)}-${digits.slice(8)}`
-}
 
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient
