@@ -51,6 +51,7 @@ export class RequestFailed extends Data.TaggedError("RequestFailed")<{ readonly 
 
 export interface Answer {
   readonly status: number
+  readonly headers: Headers
   readonly type: string
   // Tests look into answers of any shape.
   // oxlint-disable-next-line typescript/no-explicit-any -- the assertions are what checks the shape
@@ -63,13 +64,14 @@ export interface Call {
   /** Sent as JSON; a string is sent as it is. */
   readonly body?: unknown
   readonly contentType?: string
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** One HTTP exchange; fails only when no answer comes. */
 export const call = (
   url: string,
   path: string,
-  { body, contentType, method, token }: Call = {}
+  { body, contentType, headers, method, token }: Call = {}
 ): Effect.Effect<Answer, RequestFailed> =>
   Effect.tryPromise({
     try: async (signal) => {
@@ -77,6 +79,7 @@ export const call = (
         signal,
         method: method ?? (body === undefined ? "GET" : "POST"),
         headers: {
+          ...headers,
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
           ...(body === undefined ? {} : { "content-type": contentType ?? "application/json" })
         },
@@ -84,7 +87,12 @@ export const call = (
       })
       const text = await answer.text()
       const type = answer.headers.get("content-type") ?? ""
-      return { status: answer.status, type, body: /json/.test(type) ? JSON.parse(text) : text }
+      return {
+        status: answer.status,
+        headers: answer.headers,
+        type,
+        body: /[/+]json\b/.test(type) ? JSON.parse(text) : text
+      }
     },
     catch: (cause) => new RequestFailed({ cause })
   })
