@@ -1,6 +1,8 @@
+import type { BatchStore } from "@beckon/domain/ports/BatchStore"
 import type { ScheduleStore } from "@beckon/domain/ports/ScheduleStore"
 import { describe, layer } from "@effect/vitest"
 import type { Layer } from "effect"
+import { batchStoreContract } from "./BatchStore.contract.ts"
 import { deliveryAnnouncementsContract } from "./DeliveryAnnouncements.contract.ts"
 import { deliveryChangesContract } from "./DeliveryChanges.contract.ts"
 import { deliveryClaimsContract } from "./DeliveryClaims.contract.ts"
@@ -11,9 +13,9 @@ import type { DeliveryServices } from "./DeliveryStore.contract.ts"
 import { scheduleStoreContract } from "./ScheduleStore.contract.ts"
 
 /** Runs the contract of everything about deliveries over one provider, which serves nothing else meanwhile. */
-export const deliveriesContract = <R extends DeliveryServices | ScheduleStore, E>(
+export const deliveriesContract = <R extends DeliveryServices | ScheduleStore | BatchStore, E>(
   provider: string,
-  stores: Layer.Layer<DeliveryServices | ScheduleStore | R, E>
+  stores: Layer.Layer<DeliveryServices | ScheduleStore | BatchStore | R, E>
 ) => {
   layer(stores, { timeout: "60 seconds" })(provider, (it) => {
     describe("DeliveryStore: plan, claim, report", () => {
@@ -31,6 +33,9 @@ export const deliveriesContract = <R extends DeliveryServices | ScheduleStore, E
     })
     describe("DeliveryStore: tenants and what they are told", () => {
       deliveryAnnouncementsContract(it)
+    })
+    describe("BatchStore", () => {
+      batchStoreContract(it)
     })
     describe("ScheduleStore", () => {
       scheduleStoreContract(it)

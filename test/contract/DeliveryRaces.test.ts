@@ -4,6 +4,7 @@
 import { DeliveryId, deliveryChannels } from "@beckon/domain/Delivery"
 import { DeliveryStore } from "@beckon/domain/ports/DeliveryStore"
 import { EventOutbox } from "@beckon/domain/ports/EventOutbox"
+import { asOwner } from "@beckon/infra/postgres/DatabaseSession"
 import { expect, layer } from "@effect/vitest"
 import { DateTime, Effect } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
@@ -110,7 +111,7 @@ layer(layerPostgres, { timeout: "60 seconds" })("deliveries on several backends"
       const key = freshKey()
       const [row] = yield* planned(key, [push, { ...push, channel: "webhook" }])
       const claims = yield* claimOf(key)
-      yield* sql`truncate event_outbox`
+      yield* asOwner(sql`truncate event_outbox`)
       const report = store.report(
         claims.map((one) => reportOf(one, sent("bus"))),
         noon

@@ -1,3 +1,4 @@
+import * as MemoryBatchStore from "@beckon/infra/memory/MemoryBatchStore"
 import * as MemoryDeliveryStore from "@beckon/infra/memory/MemoryDeliveryStore"
 import * as MemoryNotificationStore from "@beckon/infra/memory/MemoryNotificationStore"
 import * as MemoryPreferenceStore from "@beckon/infra/memory/MemoryPreferenceStore"
@@ -17,4 +18,4 @@ const others = Layer.mergeAll(
   MemoryScheduleStore.layer
 )
 
-deliveriesContract("memory", Layer.provideMerge(MemoryDeliveryStore.layer, others))
+deliveriesContract("memory", MemoryBatchStore.layer.pipe(Layer.provideMerge(MemoryDeliveryStore.layer), Layer.provideMerge(others)))

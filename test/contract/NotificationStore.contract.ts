@@ -135,10 +135,11 @@ export const notificationStoreContract = (it: Vitest.MethodsNonLive<Notification
       const row = notification(key, 1)
       yield* store.append([row])
       const error = yield* Effect.flip(
-        store.append([notification(key, 2), notification(freshKey(), 1, { id: row.id })])
+        store.append([notification(key, 2), notification({ ...key, userId: user("bob") }, 1, { id: row.id })])
       )
       expect(error).toMatchObject({ _tag: "StoreUnavailable", operation: "NotificationStore.append" })
       expect(seqsOf(yield* store.list(key, everything))).toEqual([1])
+      yield* store.append([notification(freshKey(), 1, { id: row.id })])
     })
   )
 

@@ -4,10 +4,12 @@
 import type { TenantId } from "@beckon/domain/Identifiers"
 import type { MailboxKey } from "@beckon/domain/MailboxKey"
 import { DeviceStore } from "@beckon/domain/ports/DeviceStore"
+import { ProviderAccountStore } from "@beckon/domain/ports/ProviderAccountStore"
 import { RoutingPolicyStore } from "@beckon/domain/ports/RoutingPolicyStore"
 import { TemplateStore } from "@beckon/domain/ports/TemplateStore"
 import { UserDirectory } from "@beckon/domain/ports/UserDirectory"
 import { WebhookEndpointStore } from "@beckon/domain/ports/WebhookEndpointStore"
+import * as SqlResealing from "@beckon/infra/postgres/SqlResealing"
 import { Array, Effect, Redacted } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { hoursAfterNoon, noon, user } from "./Fixtures.ts"
@@ -33,6 +35,10 @@ export const seedDirectories = Effect.fnUntraced(function* (tenantId: TenantId, 
   yield* sql`
     insert into webhook_secrets (tenant_id, endpoint_id, sealed, key_id, until, created_at)
     select ${tenantId} || n / 5, 'endpoint-' || n, ''::bytea, 'other', case when n % 10 = 0 then now() end, now()
+    from generate_series(1, ${rows}) n`
+  yield* sql`
+    insert into provider_accounts
+    select ${tenantId} || n / 5, 'account-' || n, 'log', 'log', 0, true, '{}', null, ''::bytea, 'other', '', now(), 1, now(), now()
     from generate_series(1, ${rows}) n`
 })
 
@@ -90,6 +96,21 @@ const useEndpoints = Effect.fnUntraced(function* ({ tenantId }: MailboxKey) {
   yield* endpoints.remove(tenantId, "new")
 })
 
+const useAccounts = Effect.fnUntraced(function* ({ tenantId }: MailboxKey) {
+  const accounts = yield* ProviderAccountStore
+  const credentials = Redacted.make("{}")
+  const account = { kind: "log", name: "log", order: 0, enabled: true, settings: {}, rate: null, credentials } as const
+  yield* accounts.create(tenantId, "new", account, noon)
+  yield* accounts.list(tenantId)
+  yield* accounts.get(tenantId, "new")
+  yield* accounts.credentials(tenantId, "new")
+  yield* accounts.update(tenantId, "new", { enabled: false, credentials }, noon)
+  yield* accounts.remove(tenantId, "new")
+})
+
+/** Sealed under another key, which nothing opens: a rotation reads all of them. */
+const useRotation = SqlResealing.reseal()
+
 /** Calls everything that these stores can do. */
 export const useDirectories = Effect.fnUntraced(function* (key: MailboxKey) {
   yield* useUsers(key)
@@ -97,4 +118,6 @@ export const useDirectories = Effect.fnUntraced(function* (key: MailboxKey) {
   yield* usePolicies(key)
   yield* useTemplates(key)
   yield* useEndpoints(key)
+  yield* useAccounts(key)
+  yield* useRotation
 })

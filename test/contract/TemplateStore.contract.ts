@@ -158,4 +158,49 @@ export const templateStoreContract = (it: Vitest.MethodsNonLive<TemplateStore>) 
         expect(yield* store.versions(tenantId, "order")).toEqual([])
       })
   )
+
+  it.effect("a version is put over, and a template removed, only while the expected one is active", () =>
+    Effect.gen(function* () {
+      const store = yield* TemplateStore
+      const tenantId = freshTenant()
+      const text = (title: string) => ({ texts: { default: { title, message: "Message" } } })
+      const over = (expected: number, activate = true) =>
+        Effect.map(store.putOver(tenantId, "code", text(`over ${expected}`), activate, expected, noon), (saved) =>
+          Option.getOrUndefined(Option.map(saved, ({ version }) => version))
+        )
+      expect(yield* over(1)).toBeUndefined()
+      expect(yield* over(0)).toBe(1)
+      expect(yield* over(0)).toBeUndefined()
+      expect(yield* over(1, false)).toBe(2)
+      expect(yield* over(2)).toBeUndefined()
+      expect(yield* over(1)).toBe(3)
+      expect(Option.getOrUndefined(yield* store.get(tenantId, "code"))).toMatchObject({
+        version: 3,
+        texts: { default: { title: "over 1" } }
+      })
+      expect(yield* store.versions(tenantId, "code")).toHaveLength(3)
+      expect(yield* store.remove(tenantId, "code", 2)).toBe(false)
+      expect(yield* store.remove(freshTenant(), "code", 3)).toBe(false)
+      expect(yield* store.versions(tenantId, "code")).toHaveLength(3)
+      expect(yield* store.remove(tenantId, "code", 3)).toBe(true)
+      expect(yield* store.versions(tenantId, "code")).toHaveLength(0)
+    })
+  )
+
+  it.effect("of many who put over the same version at the same time one succeeds", () =>
+    Effect.gen(function* () {
+      const store = yield* TemplateStore
+      const tenantId = freshTenant()
+      const template = { texts: { default: { title: "Title", message: "Message" } } }
+      for (const expected of [0, 1]) {
+        const saved = yield* Effect.forEach(
+          Array.range(1, 10),
+          () => store.putOver(tenantId, "code", template, true, expected, noon),
+          { concurrency: "unbounded" }
+        )
+        expect(saved.filter(Option.isSome)).toHaveLength(1)
+      }
+      expect(yield* store.versions(tenantId, "code")).toHaveLength(2)
+    })
+  )
 }

@@ -4,7 +4,7 @@ import { PreferenceStore } from "@beckon/domain/ports/PreferenceStore"
 import { UserDirectory } from "@beckon/domain/ports/UserDirectory"
 import { expect } from "@effect/vitest"
 import type { Vitest } from "@effect/vitest"
-import { DateTime, Effect, Option } from "effect"
+import { Array, DateTime, Effect, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { freshKey, freshTenant, hoursAfterNoon, noon, user } from "./Fixtures.ts"
 
@@ -39,6 +39,30 @@ export const preferenceStoreContract = (it: Vitest.MethodsNonLive<PreferenceStor
       expect(yield* store.get(key)).toEqual(preferences)
       yield* store.set(key, { channels: {}, mutedTypes: [] })
       expect(yield* store.get(key)).toEqual({ channels: {}, mutedTypes: [] })
+    })
+  )
+
+  it.effect("preferences are set over what is expected only, by one of many who expect the same", () =>
+    Effect.gen(function* () {
+      const store = yield* PreferenceStore
+      const key = freshKey()
+      const wishes = (type: string) => ({ channels: {}, mutedTypes: [type] })
+      const mutes = (count: number) => (current: { readonly mutedTypes: ReadonlyArray<string> }) =>
+        current.mutedTypes.length === count
+      expect(yield* store.setIf(key, wishes("a"), mutes(1))).toBe(false)
+      expect(yield* store.get(key)).toEqual({ channels: {}, mutedTypes: [] })
+      expect(yield* store.setIf(key, wishes("b"), mutes(0))).toBe(true)
+      expect(yield* store.setIf(key, wishes("c"), mutes(0))).toBe(false)
+      expect(yield* store.get(key)).toEqual(wishes("b"))
+      for (const fresh of [freshKey(), key]) {
+        const first = (yield* store.get(fresh)).mutedTypes[0]
+        const answers = yield* Effect.forEach(
+          Array.range(1, 10),
+          (number) => store.setIf(fresh, wishes(`n${number}`), ({ mutedTypes }) => mutedTypes[0] === first),
+          { concurrency: "unbounded" }
+        )
+        expect(answers.filter((was) => was)).toHaveLength(1)
+      }
     })
   )
 }

@@ -27,7 +27,7 @@ export const mainFile = path.join(workspace, "packages/server/src/main.ts")
 
 /** Names that configure Beckon, or make the output differ between machines. */
 const isOurs = (name: string): boolean =>
-  /^(BECKON_.*|DATABASE_URL|PORT|HOST|DRAIN_TIMEOUT|REDIS_URL|KAFKA_.*|(?:FCM|VAPID|MAIL|SENDGRID|SMTP|DKIM|TWILIO|WHATSAPP|WEBHOOK)_.*|FORCE_COLOR|NO_COLOR|NODE_OPTIONS|VITEST.*)$/.test(
+  /^(BECKON_.*|DATABASE_URL|PORT|HOST|DRAIN_TIMEOUT|REDIS_URL|KAFKA_.*|(?:FCM|VAPID|MAIL|SENDGRID|SMTP|DKIM|TWILIO|WHATSAPP|WEBHOOK|OIDC)_.*|FORCE_COLOR|NO_COLOR|NODE_OPTIONS|VITEST.*)$/.test(
     name
   )
 

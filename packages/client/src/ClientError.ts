@@ -61,6 +61,16 @@ export class StorageFailed extends Schema.TaggedError<StorageFailed>()("StorageF
   }
 }
 
+/** The topic is watched no more: the right to has ended. */
+export class TopicEnded extends Schema.TaggedError<TopicEnded>()("TopicEnded", {
+  topic: Schema.String,
+  reason: Schema.String
+}) {
+  override get message() {
+    return `${this.topic}: ${this.reason}`
+  }
+}
+
 /** Any failure of a call that is not the server's answer. */
 export type CallError = NotConnected | ConnectionLost | BadRequest | InboxClosed
 

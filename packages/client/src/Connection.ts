@@ -72,8 +72,9 @@ const onOnline = (listener: () => void) => {
 export const make: (
   settings: Settings,
   buffer: EventBuffer,
-  state: SubscriptionRef.SubscriptionRef<InboxState>
-) => Effect.Effect<Connection, never, Scope.Scope> = Effect.fnUntraced(function* (settings, buffer, state) {
+  state: SubscriptionRef.SubscriptionRef<InboxState>,
+  onTopic: (frame: unknown) => void
+) => Effect.Effect<Connection, never, Scope.Scope> = Effect.fnUntraced(function* (settings, buffer, state, onTopic) {
   const links = yield* SubscriptionRef.make<Link.Link | undefined>(undefined)
   const givenUp = Deferred.makeUnsafe<never, InboxClosed>()
   const running = Latch.makeUnsafe(true)
@@ -175,7 +176,8 @@ export const make: (
         token,
         WebSocket: settings.WebSocket,
         openTimeout: settings.openTimeout,
-        ping: settings.ping
+        ping: settings.ping,
+        onTopic
       })
     )
     if (Result.isFailure(opened)) return yield* afterFailedOpen(token, opened.failure)

@@ -10,7 +10,15 @@
  * `@beckon/client/InboxClient` is the same with Effect.
  */
 export { connect } from "./InboxPromise.ts"
-export type { CallOptions, ConnectOptions, Inbox, InboxListeners, PromisePositionStorage } from "./InboxPromise.ts"
+export type {
+  CallOptions,
+  ConnectOptions,
+  Inbox,
+  InboxListeners,
+  PromisePositionStorage,
+  Watch,
+  WatchOptions
+} from "./InboxPromise.ts"
 export * from "./ClientError.ts"
 export type { InboxState, Status } from "./Connection.ts"
 export type { Draft, Ids, ListOptions } from "./InboxCalls.ts"

@@ -56,6 +56,11 @@ export interface InboxCalls {
   readonly send: (
     notifications: ReadonlyArray<Draft>
   ) => Effect.Effect<ReadonlyArray<Accepted>, CallError | Forbidden | Unavailable>
+  /** To those who watch the topic at the moment, at most once. After `ConnectionLost` it may have been published. */
+  readonly publish: (
+    topic: string,
+    data: Schema.Json
+  ) => Effect.Effect<void, CallError | Forbidden | Unprocessable | Unavailable>
 }
 
 const isError = Schema.is(Schema.Struct({ message: Schema.String }))
@@ -121,7 +126,8 @@ export const make = (link: Effect.Effect<Link, InboxClosed>, timeout: Duration.D
       return call({ name: "send", isRepeatable }, (rpc) =>
         rpc.SendNotifications({ notifications: asSends(notifications) })
       )
-    }
+    },
+    publish: (topic, data) => call({ name: "publish", isRepeatable: false }, (rpc) => rpc.Publish({ topic, data }))
   }
 }
 

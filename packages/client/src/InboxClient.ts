@@ -26,17 +26,24 @@ import * as InboxCalls from "./InboxCalls.ts"
 import type { InboxEvent } from "./InboxEvent.ts"
 import { decodePosition, resolve } from "./InboxOptions.ts"
 import type { InboxOptions, Settings } from "./InboxOptions.ts"
+import * as TopicWatches from "./TopicWatches.ts"
 
 export type { InboxState, Status } from "./Connection.ts"
 export type { InboxCalls, ListOptions, Draft, Ids } from "./InboxCalls.ts"
 export type { InboxEvent, Notification, Page } from "./InboxEvent.ts"
 export type { InboxOptions, PositionStorage } from "./InboxOptions.ts"
+export type { TopicEvent, WatchError } from "./TopicWatches.ts"
 export * from "./ClientError.ts"
 
 export interface InboxClientService extends InboxCalls.InboxCalls {
   /** Everything that happens, from the position on; fails with `InboxClosed` when the client gives up. */
   readonly frames: Stream.Stream<InboxEvent, InboxClosed>
   readonly state: SubscriptionRef.SubscriptionRef<Connection.InboxState>
+  /**
+   * What is published to a topic while the stream is consumed, at most once each. Begins with `Watching`, which comes again
+   * after a break: messages in between are lost.
+   */
+  readonly watch: TopicWatches.TopicWatches["watch"]
   /** Acknowledges everything up to the position, in the next batch; for `acknowledge: "manual"`. */
   readonly ack: (position: Position) => Effect.Effect<void>
   /** Closes the link and stays offline until `resume`. */
@@ -80,7 +87,8 @@ export const make: (options: InboxOptions) => Effect.Effect<InboxClientService, 
       return SubscriptionRef.update(state, (now) => ({ ...now, position }))
     }
   })
-  const connection = yield* Connection.make(settings, buffer, state)
+  const topics = yield* TopicWatches.make(() => connection.link)
+  const connection: Connection.Connection = yield* Connection.make(settings, buffer, state, topics.receive)
   const acknowledger = yield* Conflated.make({
     delay: settings.ackDelay,
     ready: connection.link,
@@ -105,6 +113,7 @@ export const make: (options: InboxOptions) => Effect.Effect<InboxClientService, 
     ...InboxCalls.make(connection.link, settings.callTimeout),
     frames: buffer.events,
     state,
+    watch: topics.watch,
     ack: (position) => Effect.sync(() => acknowledger.offer(position)),
     pause: connection.pause,
     resume: connection.resume

@@ -7,7 +7,8 @@
  * Events wait (bounded) until the first listener or iterator is there. An iterator takes one notification at a time: the one
  * before counts as processed, and is acknowledged, when the next is asked for.
  */
-import { Effect, Exit, Fiber, Latch, Scope, Stream, SubscriptionRef } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Latch, Scope, Stream, SubscriptionRef } from "effect"
+import type { Schema } from "effect"
 import type { Device } from "@beckon/domain/Device"
 import type { Change } from "@beckon/domain/InboxRpcs"
 import type { Accepted } from "@beckon/domain/Notification"
@@ -19,6 +20,7 @@ import type { Draft, Ids, ListOptions } from "./InboxCalls.ts"
 import * as InboxClient from "./InboxClient.ts"
 import type { AllRead, Changed, InboxEvent, Notification, Page } from "./InboxEvent.ts"
 import type { InboxOptions } from "./InboxOptions.ts"
+import type { TopicEvent } from "./TopicWatches.ts"
 import * as Turnstile from "./Turnstile.ts"
 
 /** Keeps the position between runs; both may answer at once or later. */
@@ -49,6 +51,19 @@ export interface InboxListeners {
   readonly event: (event: InboxEvent) => void
 }
 
+export interface WatchOptions {
+  /** After a break: messages in between are lost; `snapshot` is the topic's last one, where it keeps one. */
+  readonly onMissed?: (snapshot: Schema.Json) => void
+  /** It is watched no more, and not by `unwatch`: the right to has ended, or the inbox is closed. */
+  readonly onEnd?: (error: unknown) => void
+}
+
+export interface Watch {
+  /** The topic's last message where it keeps one, else `null`. */
+  readonly snapshot: Schema.Json
+  readonly unwatch: () => Promise<void>
+}
+
 export interface Inbox extends AsyncIterable<Notification>, AsyncDisposable {
   readonly state: InboxState
   /** What was worked off; pass it as `position` to resume later. */
@@ -68,6 +83,17 @@ export interface Inbox extends AsyncIterable<Notification>, AsyncDisposable {
   readonly getPreferences: (options?: CallOptions) => Promise<Preferences>
   readonly setPreferences: (preferences: Preferences, options?: CallOptions) => Promise<void>
   readonly send: (notifications: ReadonlyArray<Draft>, options?: CallOptions) => Promise<ReadonlyArray<Accepted>>
+  /**
+   * Calls `onMessage` with what is published to the topic, at most once each, until `unwatch`. Resolves when the watch stands,
+   * rejects when it is refused.
+   */
+  readonly watch: (
+    topic: string,
+    onMessage: (data: Schema.Json) => void,
+    options?: WatchOptions & CallOptions
+  ) => Promise<Watch>
+  /** To those who watch the topic at the moment, at most once. */
+  readonly publish: (topic: string, data: Schema.Json, options?: CallOptions) => Promise<void>
   /** Acknowledges everything up to the position; for `acknowledge: "manual"`. */
   readonly ack: (position: Position) => Promise<void>
   /** Closes the link and stays offline until `resume`. */
@@ -220,6 +246,34 @@ export const connect = (options: ConnectOptions): Inbox => {
     getPreferences: (options) => call((inbox) => inbox.getPreferences, options),
     setPreferences: (preferences, options) => call((inbox) => inbox.setPreferences(preferences), options),
     send: (notifications, options) => call((inbox) => inbox.send(notifications), options),
+    watch: (topic, onMessage, options = {}) =>
+      call(
+        (inbox) =>
+          Effect.gen(function* () {
+            const first = yield* Deferred.make<Schema.Json, unknown>()
+            const take = (event: TopicEvent) => {
+              if (event._tag === "Message") return tell(new Set([onMessage]), event.data)
+              if (event.missed) return tell(new Set(options.onMissed ? [options.onMissed] : []), event.snapshot)
+              return Effect.asVoid(Deferred.succeed(first, event.snapshot))
+            }
+            const watched = yield* Stream.runForEach(inbox.watch(topic), take).pipe(
+              Effect.onError((cause) => {
+                if (Cause.hasInterruptsOnly(cause)) return Effect.void
+                const error = Cause.squash(cause)
+                return Deferred.isDoneUnsafe(first)
+                  ? tell(new Set(options.onEnd ? [options.onEnd] : []), error)
+                  : Effect.asVoid(Deferred.fail(first, error))
+              }),
+              Effect.exit,
+              Effect.forkIn(scope)
+            )
+            const unwatch = Effect.asVoid(Fiber.interrupt(watched))
+            const snapshot = yield* Effect.onInterrupt(Deferred.await(first), () => unwatch)
+            return { snapshot, unwatch: () => Effect.runPromise(unwatch) }
+          }),
+        options
+      ),
+    publish: (topic, data, options) => call((inbox) => inbox.publish(topic, data), options),
     ack: (position) => call((inbox) => inbox.ack(position)),
     pause: () => call((inbox) => inbox.pause),
     resume: () => call((inbox) => inbox.resume),

@@ -35,6 +35,8 @@ export interface LinkOptions {
   readonly openTimeout: Duration.Input
   /** A ping after every `interval`; no frame of any kind for `timeout` after it means a dead link. */
   readonly ping: { readonly interval: Duration.Input; readonly timeout: Duration.Input }
+  /** Gets the messages of topics, which are no messages of effect/rpc, in order with everything else. */
+  readonly onTopic: (frame: unknown) => void
 }
 
 export type Rpcs = RpcClient.FromGroup<typeof ClientRpcs, RpcClientError.RpcClientError>
@@ -61,10 +63,18 @@ const lost = (cause: unknown) =>
 /** That of `RpcSerialization.json`, which cannot be imported without the binary format: a tenth of a browser's bundle. */
 const codecFor = Schema.toCodecJson as RpcSerialization.CodecFor
 
+interface TopicText {
+  readonly _tag: "Topic" | "TopicEnd"
+}
+
+type Incoming = RpcMessage.FromServerEncoded | TopicText
+
+const isTopic = (message: Incoming): message is TopicText => message._tag === "Topic" || message._tag === "TopicEnd"
+
 /** One message or an array of them. */
-const parse = (text: string): ReadonlyArray<RpcMessage.FromServerEncoded> => {
+const parse = (text: string): ReadonlyArray<Incoming> => {
   const value: unknown = JSON.parse(text)
-  return (Array.isArray(value) ? value : [value]) as ReadonlyArray<RpcMessage.FromServerEncoded>
+  return (Array.isArray(value) ? value : [value]) as ReadonlyArray<Incoming>
 }
 
 const textDecoder = new TextDecoder()
@@ -150,7 +160,8 @@ export const open: (options: LinkOptions) => Effect.Effect<Link, LinkFailed, Sco
     const receive = Effect.fnUntraced(function* (text: string) {
       const messages = yield* Effect.try({ try: () => parse(text), catch: () => malformed })
       for (const message of messages) {
-        if (message._tag !== "Pong") yield* respond(client, withNumericId(message))
+        if (isTopic(message)) options.onTopic(message)
+        else if (message._tag !== "Pong") yield* respond(client, withNumericId(message))
       }
     })
     const read = Queue.take(incoming).pipe(Effect.flatMap(receive), Effect.forever)

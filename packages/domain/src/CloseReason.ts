@@ -23,7 +23,9 @@ export const tooManyMessages = closeReason(4005, "too many messages in a second"
 
 export const badRequest = closeReason(4500, "malformed frame")
 export const unauthorized = closeReason(4501, "token refused")
+export const tokenRevoked = closeReason(4502, "token revoked")
 export const forbidden = closeReason(4503, "not allowed")
+export const tenantSuspended = closeReason(4504, "tenant suspended")
 export const unsupportedProtocol = closeReason(4506, "unsupported subprotocol")
 
 /** Whether a client that saw this close code should connect again by itself. */

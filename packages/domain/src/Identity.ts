@@ -17,6 +17,8 @@ export const Claims = Schema.Struct({
   roles: Schema.Array(Role).check(Schema.isMaxLength(64)),
   /** Seconds since 1970. */
   exp: Schema.Int,
+  /** Seconds since 1970. */
+  iat: Schema.optionalKey(Schema.Int),
   /** RFC 7519 section 4.1.7. */
   jti: Schema.optionalKey(identifierOf(256)),
   /** Space-separated (RFC 8693 section 4.2). */
@@ -35,8 +37,10 @@ export interface Identity {
   readonly scopes?: ReadonlyArray<string>
   /** The id of the API key that was shown; absent for tokens. */
   readonly keyId?: string
-  /** What names this very token so that it can be revoked: its `jti`; absent where it has none. */
+  /** What names this very token so that it can be revoked: its `jti`, or which secret of the API key was shown. */
   readonly tokenId?: string
+  /** Milliseconds since 1970; absent for API keys, and where a token does not say it. */
+  readonly issuedAt?: number
   /** Milliseconds since 1970. */
   readonly expiresAt: number
   readonly name?: string
@@ -58,6 +62,7 @@ export const fromClaims = (claims: Claims): Identity => ({
   userId: claims.sub,
   roles: claims.roles,
   expiresAt: claims.exp * 1000,
+  ...(claims.iat === undefined ? {} : { issuedAt: claims.iat * 1000 }),
   ...scopesOf(claims.scope),
   ...(claims.jti === undefined ? {} : { tokenId: claims.jti }),
   ...(claims.name === undefined ? {} : { name: claims.name }),

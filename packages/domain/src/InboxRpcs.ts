@@ -27,6 +27,7 @@ import { Preferences } from "./Preferences.ts"
 import { PreferencesInput } from "./PreferencesInput.ts"
 import { Forbidden, NotFound, TooManyRequests, Unauthorized, Unavailable, Unprocessable } from "./Problem.ts"
 import { nonEmptyTextOf, textOf } from "./Text.ts"
+import { Topic, TopicData } from "./Topic.ts"
 
 /** How many ids one call may name. */
 export const maxIds = 500
@@ -132,7 +133,7 @@ export const SetPreferences = Rpc.make("SetPreferences", {
 export const RefreshToken = Rpc.make("RefreshToken", {
   payload: { token: nonEmptyTextOf(8_192) },
   success: Schema.Struct({ expiresAt: Schema.DateTimeUtcFromString }),
-  error: Schema.Union([Unauthorized, Forbidden])
+  error: Schema.Union([Unauthorized, Forbidden, Unavailable])
 })
 
 /** For services: sends notifications; the answers come in the order of the request, after all are saved. */
@@ -140,6 +141,24 @@ export const SendNotifications = Rpc.make("SendNotifications", {
   payload: { notifications: Schema.Array(Send).check(Schema.isMinLength(1), Schema.isMaxLength(maxSend)) },
   success: Schema.Array(Accepted),
   error: callError
+})
+
+/**
+ * Sends a topic's messages (`TopicFrame`) to this socket from now on, at most once each. `snapshot` is the topic's last
+ * message where it keeps one. A topic that is watched already answers again.
+ */
+export const Watch = Rpc.make("Watch", {
+  payload: { topic: Topic },
+  success: Schema.Struct({ snapshot: Schema.NullOr(Schema.Json) }),
+  error: Schema.Union([Forbidden, Unprocessable, Unavailable])
+})
+
+export const Unwatch = Rpc.make("Unwatch", { payload: { topic: Topic }, error: Forbidden })
+
+/** To everybody who watches the topic at the moment. */
+export const Publish = Rpc.make("Publish", {
+  payload: { topic: Topic, data: TopicData },
+  error: Schema.Union([Forbidden, Unprocessable, Unavailable])
 })
 
 export class InboxRpcs extends RpcGroup.make(
@@ -155,7 +174,10 @@ export class InboxRpcs extends RpcGroup.make(
   GetPreferences,
   SetPreferences,
   RefreshToken,
-  SendNotifications
+  SendNotifications,
+  Watch,
+  Unwatch,
+  Publish
 ) {}
 
 /** Where the socket is. */

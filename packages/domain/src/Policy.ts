@@ -16,7 +16,7 @@ export const scopes = {
   "inbox:write": "Change one's own notifications, preferences and devices.",
   "friendships:read": "List one's own friendships.",
   "friendships:write": "Send, answer and cancel one's own friend requests.",
-  "presence:read": "See who of the tenant is online.",
+  "presence:read": "See who is online: users of themselves and their friends, services and admins of the whole tenant.",
   "events:write": "Hand in events.",
   "notifications:read": "Read the notifications of the tenant and what became of them.",
   "notifications:write": "Send, schedule and cancel notifications to users of the tenant.",
@@ -39,6 +39,7 @@ export const scopes = {
   "providers:write": "Change the tenant's accounts with senders.",
   "keys:read": "List API keys; never their secrets.",
   "keys:write": "Create, rotate and revoke API keys.",
+  "tokens:write": "Revoke the tokens of users of the tenant.",
   "audit:read": "Read the audit log of the tenant.",
   "personal_data:read": "Export all data of one user.",
   "personal_data:write": "Erase all data of one user.",
@@ -59,6 +60,7 @@ const everybody: ReadonlyArray<Scope> = [
   "inbox:write",
   "friendships:read",
   "friendships:write",
+  "presence:read",
   "lookups:read"
 ]
 
@@ -89,6 +91,7 @@ const admin: ReadonlyArray<Scope> = [
   "providers:write",
   "keys:read",
   "keys:write",
+  "tokens:write",
   "audit:read",
   "personal_data:read",
   "personal_data:write",
@@ -113,6 +116,11 @@ const byEverybody: ReadonlySet<Scope> = new Set(everybody)
 export const allows = (identity: Pick<Identity, "roles" | "scopes">, scope: Scope): boolean =>
   (identity.scopes === undefined || identity.scopes.includes(scope)) &&
   (byEverybody.has(scope) || identity.roles.some((role) => granted.get(role)?.has(scope) ?? false))
+
+/** The same by a role alone: for what everybody may do with his own things, and such a role with everybody's. */
+export const allowsByRole = (identity: Pick<Identity, "roles" | "scopes">, scope: Scope): boolean =>
+  (identity.scopes === undefined || identity.scopes.includes(scope)) &&
+  identity.roles.some((role) => granted.get(role)?.has(scope) ?? false)
 
 /** The roles that have it, `user` when everybody has it; for the documentation. */
 export const rolesWith = (scope: Scope): ReadonlyArray<string> =>
@@ -140,7 +148,11 @@ export const rpcScopes = {
   GetPreferences: "inbox:read",
   SetPreferences: "inbox:write",
   RefreshToken: undefined,
-  SendNotifications: "notifications:write"
+  SendNotifications: "notifications:write",
+  // `Topic` says what each kind of topic needs.
+  Watch: undefined,
+  Unwatch: undefined,
+  Publish: undefined
 } as const satisfies Readonly<Record<string, Scope | undefined>>
 
 export interface Required {

@@ -49,3 +49,15 @@ export class Unavailable extends HttpApiError.Problem<Unavailable>()("Unavailabl
   status: 503,
   title: "The service cannot do this at the moment. Try again."
 }) {}
+
+export class BadRequest extends HttpApiError.Problem<BadRequest>()("BadRequest", {
+  type: "urn:beckon:problem:bad-request",
+  status: 400,
+  title: "The request is not well-formed."
+}) {}
+
+export class PreconditionFailed extends HttpApiError.Problem<PreconditionFailed>()("PreconditionFailed", {
+  type: "urn:beckon:problem:precondition-failed",
+  status: 412,
+  title: "Another version is there than the one that is expected."
+}) {}

@@ -4,10 +4,12 @@
  * **Details**
  *
  * A tenant is whatever a trusted credential says. A row gives it a name, settings and a status; a tenant without a row has
- * the defaults. A suspended tenant is refused everywhere; nothing of it is lost.
+ * the defaults. A suspended tenant is refused everywhere; nothing of it is lost. A removed one stays suspended for good, so
+ * that nobody comes to its data by taking its id.
  */
 import { Schema } from "effect"
 import { TenantId } from "./Identifiers.ts"
+import * as Salvage from "./Salvage.ts"
 import { identifierOf, nonEmptyTextOf } from "./Text.ts"
 import { TimeZoneName } from "./TimeZoneName.ts"
 
@@ -28,8 +30,27 @@ export const Origin = Schema.String.check(
   })
 )
 
-/** What is absent has the deployment's default. */
-export const TenantSettings = Schema.Struct({
+const Milliseconds = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
+
+/** Who the tenant's users are and how they are reached: what Beckon was told, or what the tenant's own service answers. */
+export const RecipientSource = Schema.Union([
+  Schema.Struct({ source: Schema.Literal("directory") }),
+  Schema.Struct({
+    source: Schema.Literal("external"),
+    /** https, of the public internet; `/users` is called below it. */
+    url: nonEmptyTextOf(2_048),
+    /** For one call; 5,000 when absent. */
+    timeoutMs: Schema.optionalKey(Milliseconds(100, 30_000)),
+    /** For how long an answer is used without asking again; 300,000 when absent. */
+    cacheMs: Schema.optionalKey(Milliseconds(0, 3_600_000)),
+    /** For how long it is used while the service does not answer; 3,600,000 when absent. */
+    staleMs: Schema.optionalKey(Milliseconds(0, 86_400_000))
+  }).pipe(Schema.encodeKeys({ timeoutMs: "timeout_ms", cacheMs: "cache_ms", staleMs: "stale_ms" }))
+])
+export type RecipientSource = typeof RecipientSource.Type
+export type ExternalRecipients = Extract<RecipientSource, { readonly source: "external" }>
+
+const settings = {
   /** The language of texts for users that have none: BCP 47. */
   defaultLanguage: Schema.optionalKey(identifierOf(35)),
   /** The time zone of users that have none. */
@@ -56,6 +77,8 @@ export const TenantSettings = Schema.Struct({
       bytes: Schema.optionalKey(RateLimit)
     })
   ),
+  /** Where its users come from; absent: the directory. */
+  recipients: Schema.optionalKey(RecipientSource),
   /** Days after which something is thrown away; absent: kept. */
   retention: Schema.optionalKey(
     Schema.Struct({
@@ -65,15 +88,56 @@ export const TenantSettings = Schema.Struct({
       audit: Schema.optionalKey(Days)
     })
   )
-}).pipe(
-  Schema.encodeKeys({
-    defaultLanguage: "default_language",
-    timeZone: "time_zone",
-    allowedOrigins: "allowed_origins",
-    rateLimits: "rate_limits"
-  })
-)
+}
+
+const settingNames = {
+  defaultLanguage: "default_language",
+  timeZone: "time_zone",
+  allowedOrigins: "allowed_origins",
+  rateLimits: "rate_limits"
+} as const
+
+/** What is absent has the deployment's default. */
+export const TenantSettings = Schema.Struct(settings).pipe(Schema.encodeKeys(settingNames))
 export type TenantSettings = typeof TenantSettings.Type
+
+const change = <S extends Schema.Top>(schema: Schema.optionalKey<S>) => Schema.optionalKey(Schema.NullOr(schema.schema))
+
+/** What is absent stays as it is; `null` takes it away. A setting that is given is replaced whole. */
+export const TenantSettingsPatch = Schema.Struct({
+  defaultLanguage: change(settings.defaultLanguage),
+  timeZone: change(settings.timeZone),
+  allowedOrigins: change(settings.allowedOrigins),
+  rateLimits: change(settings.rateLimits),
+  sockets: change(settings.sockets),
+  recipients: change(settings.recipients),
+  retention: change(settings.retention)
+}).pipe(Schema.encodeKeys(settingNames))
+export type TenantSettingsPatch = typeof TenantSettingsPatch.Type
+
+const settingKeys = [
+  "defaultLanguage",
+  "timeZone",
+  "allowedOrigins",
+  "rateLimits",
+  "sockets",
+  "recipients",
+  "retention"
+] as const
+
+export const patched = (former: TenantSettings, patch: TenantSettingsPatch): TenantSettings =>
+  Object.fromEntries(
+    settingKeys.flatMap((key) => {
+      const value = patch[key] === undefined ? former[key] : patch[key]
+      return value === undefined || value === null ? [] : [[key, value]]
+    })
+  )
+
+const decodeSettings = Schema.decodeUnknownResult(TenantSettings)
+
+/** Saved settings, without what is not understood any more. */
+export const settingsFromStored = (stored: unknown): Salvage.Salvaged<TenantSettings> =>
+  Salvage.salvage(decodeSettings, stored, {}, {})
 
 export const TenantStatus = Schema.Literals(["active", "suspended"])
 export type TenantStatus = typeof TenantStatus.Type
@@ -88,6 +152,8 @@ export const Tenant = Schema.Struct({
   /** Rises with every change; 0 for a tenant without a row. It is the ETag. */
   version: Schema.Int,
   createdAt: Schema.DateTimeUtcFromString,
-  updatedAt: Schema.DateTimeUtcFromString
-}).pipe(Schema.encodeKeys({ createdAt: "created_at", updatedAt: "updated_at" }))
+  updatedAt: Schema.DateTimeUtcFromString,
+  /** Only of a tenant that is gone: its id stays taken. */
+  removedAt: Schema.optionalKey(Schema.DateTimeUtcFromString)
+}).pipe(Schema.encodeKeys({ createdAt: "created_at", updatedAt: "updated_at", removedAt: "removed_at" }))
 export type Tenant = typeof Tenant.Type

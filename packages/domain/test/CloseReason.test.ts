@@ -18,7 +18,9 @@ describe("CloseReason", () => {
         [4005, true],
         [4500, false],
         [4501, false],
+        [4502, false],
         [4503, false],
+        [4504, false],
         [4506, false]
       ]
     )

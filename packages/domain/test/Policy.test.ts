@@ -13,7 +13,7 @@ describe("who may do what", () => {
   it("everybody has his own inbox, and nothing of others", () => {
     assert.deepStrictEqual(
       Policy.allScopes.filter((scope) => Policy.allows(user, scope)),
-      ["inbox:read", "inbox:write", "friendships:read", "friendships:write", "lookups:read"]
+      ["inbox:read", "inbox:write", "friendships:read", "friendships:write", "presence:read", "lookups:read"]
     )
     assert.deepStrictEqual(
       Policy.allScopes.filter((scope) => Policy.allows({ roles: [] }, scope)),

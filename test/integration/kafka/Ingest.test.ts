@@ -10,6 +10,10 @@ import * as KafkaDeadLetters from "@beckon/infra/kafka/KafkaDeadLetters"
 import * as KafkaEventBus from "@beckon/infra/kafka/KafkaEventBus"
 import { deadLettersOf } from "@beckon/infra/kafka/KafkaSettings"
 import * as MemoryDeadLetters from "@beckon/infra/memory/MemoryDeadLetters"
+import { OrderTracking } from "@beckon/server/orders/OrderTracking"
+import { TopicChecks } from "@beckon/server/topics/TopicChecks"
+import * as MemoryTopicBus from "@beckon/infra/memory/MemoryTopicBus"
+import * as MemoryTrackingGrants from "@beckon/infra/memory/MemoryTrackingGrants"
 import { EventIngest } from "@beckon/server/ingest/EventIngest"
 import { Mailboxes } from "@beckon/server/mailbox/Mailboxes"
 import { expect, it } from "@effect/vitest"
@@ -45,6 +49,9 @@ const startIngest = Effect.fnUntraced(function* (pushBacks: number) {
   })
   const layer = EventIngest.layerConsumers.pipe(
     Layer.provideMerge(EventIngest.layer),
+    Layer.provide(OrderTracking.layer),
+    Layer.provide(TopicChecks.layer),
+    Layer.provide([MemoryTrackingGrants.layer, MemoryTopicBus.layer]),
     Layer.provide(mailboxes),
     Layer.provideMerge(Layer.provide(KafkaDeadLetters.layer, MemoryDeadLetters.layer)),
     Layer.provideMerge(bus)

@@ -49,6 +49,8 @@ export const fillAll = (sql: SqlClient) =>
     yield* sql`insert into delivery_events values
       ('sendgrid', ${awkward}, 'd1', null, 'delivered', 'delivered', null, now(), now()), ('twilio', 'e2', null, 'SM1', null, '', ${awkward}, now(), now())`
     yield* sql`insert into delivery_throttles values ('default', 'zoë', 'push:user', now(), now() + interval '1 hour', 2147483647)`
+    yield* sql`insert into tracking_grants values
+      ('default', 'o1', 'zoë', 'd1', now(), 'infinity'), ('default', ${awkward}, 'zoë', null, '1999-12-31 23:59:59.999Z', now())`
     yield* sql`insert into scheduled_notifications values
       ('default', 's1', 'zoë', ${JSON.stringify({ title: awkward })}::text::jsonb, null, ${awkward}, now(), now(), now())`
     yield* sql`insert into routing_policies values ('default', '{"defaults": {"critical": true}}', 7, now())`
@@ -57,8 +59,44 @@ export const fillAll = (sql: SqlClient) =>
     yield* sql`insert into webhook_endpoints values
       ('default', 'w1', 'https://example.com/hook', ${awkward}, array['delivery.dead', 'delivery.sent'], null, false, 'failures', now(), now()),
       ('default', 'w2', 'https://example.com', null, array['notification.created'], array['t', ${awkward}], true, null, null, now())`
+    yield* sql`insert into provider_accounts values
+      ('default', 'p1', 'smtp', ${awkward}, 1000, false, ${JSON.stringify({ host: awkward })}::text::jsonb, null, '\\x00ff', 'k1', 'abcdef012345', now(), 2147483647, now(), now()),
+      ('Other', 'p1', 'log', 'log', 0, true, '{}', 1000000, '\\x', '', '', now(), 1, now(), now())`
+    yield* sql`insert into sealed_keys values ('device token hash key', '\\x01ff', 'k1', now())`
     yield* sql`insert into webhook_secrets (tenant_id, endpoint_id, sealed, key_id, until, created_at) values
       ('default', 'w1', '\\xdeadbeef00', 'k1', now(), now()), ('default', 'w1', '\\x', 'k2', null, now())`
+    yield* sql`insert into tenants values
+      ('default', ${awkward}, 'active', '{"time_zone": "Europe/Berlin"}', 3, now(), now(), null),
+      ('gone', 'gone', 'suspended', '{}', 2147483647, '1999-12-31 23:59:59.999Z', 'infinity', now())`
+    yield* sql`insert into tenant_secrets values ('default', 'user_service', '\\x00ff', 'k1', now())`
+    yield* sql.unsafe(
+      String.raw`insert into audit_log values
+        ('default', '0198', now(), 'user', 'zoë', array['admin', ''], 'template.put', $1, '::1', null, null, '{ "z": "\u0000" }'),
+        ('default', '0199', 'infinity', 'system', 'seeds', '{}', 'lookup.put', 'lookup/kind/code', null, $1, 'null', '1.0')`,
+      [awkward]
+    )
+    yield* sql`insert into idempotency_keys values
+      ('default', 'user:zoë', ${awkward}, 'ab', 'c1', null, null, now()), ('default', 'key:k', '1', 'cd', 'c2', '\\x00ff', 'k1', 'infinity')`
+    yield* sql`insert into lookups values
+      ('', 'channels', 'email', '{"en": "Email"}', '{}', true, 2, 1, now()),
+      ('default', 'channels', 'email', ${JSON.stringify({ de: awkward })}::text::jsonb, '{"order": 1.0}', false, -1, null, now())`
+    yield* sql`insert into api_keys values
+      ('default', 'k1', ${awkward}, 'service', array['events:write', ''], 'zoë', now(), 'infinity', null, now(), 2, '\\x00ff', '\\x', '1999-12-31 23:59:59.999999Z', now(), '::1'),
+      ('Other', 'k2', 'key', 'admin', null, 'k1', now(), null, now(), null, 1, '\\xdeadbeef', null, null, null, null)`
+    yield* sql`insert into revocations values
+      ('default', 'user', ${awkward}, now(), 'infinity', '0198', now()), ('default', 'token', 'zoë', now(), now(), '0199', '2026-03-01 12:00:00.123456Z')`
+    yield* sql`insert into batches (
+        tenant_id, id, kind, state, active, name, content, send_at, details, request_id, digest, total, failed, kept_errors, chunks, highest_chunk,
+        last_chunk, reason, created_by, correlation_id, created_at, updated_at, finished_at, served_at, expires_at) values
+      ('default', 'b1', 'chunks', 'running', true, ${awkward}, ${JSON.stringify({ title: awkward })}::text::jsonb, 'infinity', null, ${awkward}, 'ab',
+        9007199254740993, 0, 0, 2147483647, 2147483647, null, null, 'zoë', null, now(), now(), null, now(), now()),
+      ('default', 'b2', 'csv', 'failed', false, null, '{}', null, '{"columns": 1.0}', null, '', 0, 1, 1, 0, 0, 0, ${awkward}, '', 'c-1', now(), now(), now(), now(), null)`
+    yield* sql`insert into batch_chunks values
+      ('default', 'b1', 1, 'ab', ${JSON.stringify([{ row: 1, userId: awkward }])}::text::jsonb, 1, 0, now(), 2, true, 'node', now()),
+      ('default', 'b1', 2147483647, 'cd', null, 1, 1, null, 1, false, null, null)`
+    yield* sql`insert into batch_errors values
+      ('default', 'b2', 9007199254740993, 'zoë', 'variables.name', ${awkward}, ${JSON.stringify(["a", awkward])}::text::jsonb),
+      ('default', 'b2', 1, null, '', '', null)`
     // json keeps the text as it is: white space, the order of names, and an escaped NUL that jsonb refuses.
     yield* sql.unsafe(String.raw`insert into dead_letters (topic, letter, created_at)
       values ('topic', '{ "z": "\u0000 \ud800",  "a": 1 }', now())`)

@@ -1,6 +1,7 @@
 /**
  * `beckon migrate copy` as a user meets it: what it prints, what it refuses, and how it ends.
  */
+import { asOwner } from "@beckon/infra/postgres/DatabaseSession"
 import { expect, layer } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { readdirSync, statSync } from "node:fs"
@@ -39,7 +40,7 @@ layer(Filled.layer, { excludeTestServices: true, timeout: "60 seconds" })("becko
           plan: { state: "empty", migrations: expect.arrayContaining(["1_initial"]) }
         })
         yield* BeckonProcess.run(copy(url, "--from", from))
-        yield* sql`drop table beckon_copy_progress`
+        yield* asOwner(sql`drop table beckon_copy_progress`)
         const refused = yield* BeckonProcess.run(copy(url, "--from", from, "--dry-run"))
         expect(refused).toMatchObject({
           code: 1,

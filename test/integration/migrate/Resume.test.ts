@@ -1,6 +1,7 @@
 /**
  * A copy of 200,000 notifications that is killed twice in the middle.
  */
+import { asOwner } from "@beckon/infra/postgres/DatabaseSession"
 import { expect, layer } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"
 import * as BeckonProcess from "../../support/BeckonProcess.ts"
@@ -34,10 +35,10 @@ layer(Layer.empty, { excludeTestServices: true, timeout: "60 seconds" })("a copy
           // Waits for what the killed process had under way.
           const { counted, rows } = yield* sql.withTransaction(
             Effect.andThen(
-              sql`lock table beckon_copy_progress in exclusive mode`,
+              asOwner(sql`lock table beckon_copy_progress in exclusive mode`),
               Effect.all({
-                counted: sql<{ readonly rows: number }>`
-                  select copied_rows::int as rows from beckon_copy_progress where table_name = 'notifications'`,
+                counted: asOwner(sql<{ readonly rows: number }>`
+                  select copied_rows::int as rows from beckon_copy_progress where table_name = 'notifications'`),
                 rows: countOf(sql, "notifications")
               })
             )

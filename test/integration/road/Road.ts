@@ -51,11 +51,14 @@ export class RequestFailed extends Data.TaggedError("RequestFailed")<{ readonly 
 
 export interface Answer {
   readonly status: number
-  readonly headers: Headers
   readonly type: string
   // Tests look into answers of any shape.
   // oxlint-disable-next-line typescript/no-explicit-any -- the assertions are what checks the shape
   readonly body: any
+}
+
+export interface Answered extends Answer {
+  readonly headers: Headers
 }
 
 export interface Call {
@@ -72,7 +75,7 @@ export const call = (
   url: string,
   path: string,
   { body, contentType, headers, method, token }: Call = {}
-): Effect.Effect<Answer, RequestFailed> =>
+): Effect.Effect<Answered, RequestFailed> =>
   Effect.tryPromise({
     try: async (signal) => {
       const answer = await fetch(url + path, {

@@ -3,7 +3,7 @@
  */
 import { HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
 import type { CurrentIdentity } from "../Identity.ts"
-import { Forbidden, Unauthorized } from "../Problem.ts"
+import { Forbidden, TooManyRequests, Unauthorized, Unavailable } from "../Problem.ts"
 
 export class Authorization extends HttpApiMiddleware.Service<Authorization, { provides: CurrentIdentity }>()(
   "@beckon/domain/api/Authorization",
@@ -11,6 +11,6 @@ export class Authorization extends HttpApiMiddleware.Service<Authorization, { pr
     requiredForClient: true,
     // Lower case, as RFC 9110 allows: the interactive page takes another spelling for Basic.
     security: { bearer: HttpApiSecurity.http({ scheme: "bearer" }) },
-    error: [Unauthorized, Forbidden]
+    error: [Unauthorized, Forbidden, TooManyRequests, Unavailable]
   }
 ) {}

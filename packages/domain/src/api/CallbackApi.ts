@@ -4,7 +4,9 @@
  */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiError, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { TenantId } from "../Identifiers.ts"
 import { NotFound, Unauthorized, Unavailable, Unprocessable } from "../Problem.ts"
+import { ProviderAccountId } from "../ProviderAccount.ts"
 
 /** A body of this many bytes is the largest that is read. */
 export const maxCallbackBytes = 1_048_576
@@ -18,6 +20,11 @@ export class BodyTooLarge extends HttpApiError.Problem<BodyTooLarge>()("BodyTooL
 const failures = [BodyTooLarge, NotFound, Unauthorized, Unavailable, Unprocessable] as const
 
 const Received = Schema.Struct({ received: Schema.Int })
+
+/** Kinds of accounts that are called back. */
+const CallingBack = Schema.Literals(["sendgrid", "twilio", "whatsapp"])
+
+const accountParams = { tenant: TenantId, account: ProviderAccountId }
 
 const callback = <const Name extends string>(name: Name, summary: string, description: string) =>
   HttpApiEndpoint.post(name, `/${name}`, {
@@ -47,6 +54,22 @@ export class CallbackApi extends HttpApiGroup.make("callbacks")
       "A device's receipt for a push",
       "Carries the receipt that came with the push. At most 1 MiB. Answers how many events were new."
     ),
+    HttpApiEndpoint.post("account", "/:provider/:tenant/:account", {
+      params: { provider: CallingBack, ...accountParams },
+      success: Schema.Struct({ data: Received }),
+      error: failures
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "What the provider of a tenant's own account tells",
+        description:
+          "Signed as those of the deployment's accounts, with the account's own secret. It moves deliveries of this account only. At most 1 MiB."
+      })
+    ),
+    HttpApiEndpoint.get("accountChallenge", "/whatsapp/:tenant/:account", {
+      params: accountParams,
+      success: Schema.String.pipe(HttpApiSchema.asText()),
+      error: [NotFound, Unauthorized, Unavailable, Unprocessable]
+    }).annotateMerge(OpenApi.annotations({ summary: "WhatsApp's check of the address of a tenant's own account" })),
     HttpApiEndpoint.get("whatsappChallenge", "/whatsapp", {
       success: Schema.String.pipe(HttpApiSchema.asText()),
       error: [NotFound, Unauthorized, Unprocessable]

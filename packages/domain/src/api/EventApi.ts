@@ -4,7 +4,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Event } from "../events/Event.ts"
-import { Forbidden, Unavailable } from "../Problem.ts"
+import { Forbidden, TooManyRequests, Unavailable } from "../Problem.ts"
 import { AcceptedView } from "./NotificationView.ts"
 import { RequiredScope } from "../Policy.ts"
 import { Authorization } from "./Authorization.ts"
@@ -27,7 +27,7 @@ export class EventApi extends HttpApiGroup.make("events")
           .pipe(HttpApiSchema.asJson({ contentType: "application/cloudevents-batch+json" }))
       ],
       success: Schema.Struct({ data: Schema.Array(EventResult) }).pipe(HttpApiSchema.status(202)),
-      error: [Forbidden, Unavailable]
+      error: [Forbidden, TooManyRequests, Unavailable]
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Hand in one event, or up to 500",

@@ -2,7 +2,29 @@
  * Whether the process lives, and whether it can do its work. No token is needed.
  */
 import { Schema } from "effect"
+import { Forbidden, Unauthorized } from "../Problem.ts"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+
+/** Prometheus' text format 0.0.4. */
+const PrometheusText = Schema.String.pipe(
+  HttpApiSchema.asText({ contentType: "text/plain; version=0.0.4; charset=utf-8" })
+)
+
+export class MetricsApi extends HttpApiGroup.make("metrics")
+  .add(
+    HttpApiEndpoint.get("metrics", "/metrics", {
+      headers: { authorization: Schema.optionalKey(Schema.String) },
+      success: PrometheusText,
+      error: [Unauthorized, Forbidden]
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "What this node counts, for Prometheus",
+        description:
+          "Needs METRICS_TOKEN as a bearer token, or a credential with the scope tenants:read: labels name tenants."
+      })
+    )
+  )
+  .annotateMerge(OpenApi.annotations({ title: "Metrics" })) {}
 
 /** R2's figures of the database. */
 export const DatabaseHealth = Schema.Struct({

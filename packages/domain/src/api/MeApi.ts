@@ -8,7 +8,7 @@ import { Timestamp } from "../events/Timestamp.ts"
 import { Change, Cursor, Ids, ReadStatus, ReadTarget } from "../InboxRpcs.ts"
 import { NotificationType, Priority } from "../Notification.ts"
 import { Sequence } from "../Position.ts"
-import { NotFound, Unavailable, Unprocessable } from "../Problem.ts"
+import { BadRequest, NotFound, PreconditionFailed, Unavailable, Unprocessable } from "../Problem.ts"
 import { NotificationId } from "../Identifiers.ts"
 import { RequiredScope } from "../Policy.ts"
 import { Authorization } from "./Authorization.ts"
@@ -79,7 +79,7 @@ export class MeApi extends HttpApiGroup.make("me")
     HttpApiEndpoint.put("setPreferences", "/preferences", {
       payload: PreferencesView,
       success: dataOf(PreferencesView),
-      error: [Unprocessable, Unavailable]
+      error: [BadRequest, PreconditionFailed, Unavailable, Unprocessable]
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Set what one wishes",

@@ -6,7 +6,7 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/ht
 import { DeliveryState } from "../Delivery.ts"
 import { NotificationId, UserId } from "../Identifiers.ts"
 import { Forbidden, NotFound, Unavailable, Unprocessable } from "../Problem.ts"
-import { identifierOf, nonEmptyTextOf } from "../Text.ts"
+import { nonEmptyTextOf } from "../Text.ts"
 import { RequiredScope } from "../Policy.ts"
 import { Authorization } from "./Authorization.ts"
 import { DeliveryHistoryView, HistoryEntry } from "./DeliveryView.ts"
@@ -77,14 +77,9 @@ export type NotificationStatus = typeof NotificationStatus.Type
 /** How much was cancelled: whole notifications that waited for their time, and deliveries that had not gone out. */
 export const Cancelled = Schema.Struct({ scheduled: Schema.Int, deliveries: Schema.Int })
 
-const correlation = {
-  "x-correlation-id": Schema.optionalKey(identifierOf(128))
-}
-
 export class NotificationApi extends HttpApiGroup.make("notifications")
   .add(
     HttpApiEndpoint.post("send", "/", {
-      headers: correlation,
       payload: NotificationRequest,
       success: dataOf(SentView).pipe(HttpApiSchema.status(202)),
       error: [Forbidden, Unprocessable, Unavailable]
@@ -106,7 +101,6 @@ export class NotificationApi extends HttpApiGroup.make("notifications")
       })
     ),
     HttpApiEndpoint.post("broadcast", "/broadcast", {
-      headers: correlation,
       payload: BroadcastRequest,
       success: Schema.Struct({
         data: Schema.Struct({ accepted: Schema.Int, duplicates: Schema.Int }),

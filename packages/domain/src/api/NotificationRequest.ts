@@ -44,7 +44,7 @@ const content = {
   cancelKey
 }
 
-const names = {
+export const contentNames = {
   notificationType: "notification_type",
   templateCode: "template_code",
   pushOptions: "push_options",
@@ -53,7 +53,7 @@ const names = {
   cancelKey: "cancel_key"
 } as const
 
-const Content = Schema.Struct(content)
+export const Content = Schema.Struct(content)
 /** What is said, to whomever. */
 export type Content = typeof Content.Type
 
@@ -63,7 +63,7 @@ export const NotificationRequest = Schema.Struct({
   to,
   /** The same one within 24 hours makes one notification of this user. */
   requestId: Schema.optionalKey(RequestId)
-}).pipe(Schema.encodeKeys({ ...names, userId: "user_id", requestId: "request_id" }))
+}).pipe(Schema.encodeKeys({ ...contentNames, userId: "user_id", requestId: "request_id" }))
 export type NotificationRequest = typeof NotificationRequest.Type
 
 /** These users, those of a role, or all of the tenant. */
@@ -83,5 +83,5 @@ export const BroadcastRequest = Schema.Struct({
   requestId: RequestId,
   /** Goes on where a former answer ended. */
   cursor: Schema.optionalKey(nonEmptyTextOf(1_024))
-}).pipe(Schema.encodeKeys({ ...names, requestId: "request_id" }))
+}).pipe(Schema.encodeKeys({ ...contentNames, requestId: "request_id" }))
 export type BroadcastRequest = typeof BroadcastRequest.Type

@@ -4,7 +4,15 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { TemplateCode, TemplateReference } from "../DeliveryOptions.ts"
-import { Conflict, Forbidden, NotFound, Unavailable, Unprocessable } from "../Problem.ts"
+import {
+  BadRequest,
+  Conflict,
+  Forbidden,
+  NotFound,
+  PreconditionFailed,
+  Unavailable,
+  Unprocessable
+} from "../Problem.ts"
 import { TemplateInput } from "../Template.ts"
 import { RequiredScope } from "../Policy.ts"
 import { Authorization } from "./Authorization.ts"
@@ -117,7 +125,7 @@ export class TemplateApi extends HttpApiGroup.make("templates")
       params,
       payload: Schema.Struct({ ...TemplateInput.fields, activate: Schema.optionalKey(Schema.Boolean) }),
       success: data,
-      error: [Forbidden, Unprocessable, Unavailable]
+      error: [BadRequest, Forbidden, PreconditionFailed, Unprocessable, Unavailable]
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Add a version",
@@ -127,7 +135,7 @@ export class TemplateApi extends HttpApiGroup.make("templates")
     HttpApiEndpoint.delete("remove", "/:code", {
       params,
       success: HttpApiSchema.NoContent,
-      error: [Forbidden, NotFound, Unavailable]
+      error: [BadRequest, Forbidden, NotFound, PreconditionFailed, Unavailable]
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Delete a template with all its versions",

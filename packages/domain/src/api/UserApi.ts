@@ -6,7 +6,15 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/ht
 import { Addresses } from "../DeliveryOptions.ts"
 import { Platform } from "../Device.ts"
 import { UserId } from "../Identifiers.ts"
-import { Conflict, Forbidden, NotFound, Unavailable, Unprocessable } from "../Problem.ts"
+import {
+  BadRequest,
+  Conflict,
+  Forbidden,
+  NotFound,
+  PreconditionFailed,
+  Unavailable,
+  Unprocessable
+} from "../Problem.ts"
 import { identifierOf, nonEmptyTextOf } from "../Text.ts"
 import { TimeZoneName } from "../TimeZoneName.ts"
 import { RequiredScope } from "../Policy.ts"
@@ -86,7 +94,7 @@ export class UserApi extends HttpApiGroup.make("users")
       params,
       payload: UserPatch,
       success: dataOf(UserView),
-      error: [Forbidden, NotFound, Unavailable]
+      error: [Conflict, Forbidden, NotFound, Unavailable]
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Change a user",
@@ -109,7 +117,7 @@ export class UserApi extends HttpApiGroup.make("users")
       params,
       payload: PreferencesView,
       success: dataOf(PreferencesView),
-      error: [Forbidden, Unprocessable, Unavailable]
+      error: [BadRequest, Forbidden, PreconditionFailed, Unavailable, Unprocessable]
     }).annotateMerge(
       OpenApi.annotations({ summary: "Set what a user wishes", description: "Replaces what he has set before." })
     ),

@@ -42,6 +42,9 @@ export interface DuePlan extends MailboxKey {
   readonly timeZone: string | null
 }
 
+/** Channels on which a tenant has accounts, and whether any of them is switched on. */
+export type OwnChannels = ReadonlyMap<DeliveryChannel, boolean>
+
 /** What the tenants of the notifications at hand have set. */
 export interface PlanContext {
   readonly policies: ReadonlyMap<TenantId, RoutingPolicy>
@@ -50,6 +53,8 @@ export interface PlanContext {
     TenantId,
     ReadonlyArray<{ readonly id: string; readonly types: ReadonlyArray<string> | undefined }>
   >
+  /** Where tenants have accounts with senders of their own; absent for those that have none. */
+  readonly accounts?: ReadonlyMap<TenantId, OwnChannels>
 }
 
 export interface Planned {

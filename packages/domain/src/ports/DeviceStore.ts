@@ -29,7 +29,12 @@ export class DeviceStore extends Context.Service<
     readonly listAll: (
       keys: ReadonlyArray<MailboxKey>
     ) => Effect.Effect<
-      ReadonlyArray<{ readonly key: MailboxKey; readonly devices: ReadonlyArray<KnownDevice> }>,
+      ReadonlyArray<{
+        readonly key: MailboxKey
+        readonly devices: ReadonlyArray<KnownDevice>
+        /** The id of a key without which devices are left out here that are there when it is put back. */
+        readonly missingKey: string | undefined
+      }>,
       StoreUnavailable
     >
     /** Newest first. */

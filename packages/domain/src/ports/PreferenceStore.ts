@@ -13,5 +13,11 @@ export class PreferenceStore extends Context.Service<
     /** The user's preferences, or `Preferences.initial` before he set any. */
     readonly get: (key: MailboxKey) => Effect.Effect<Preferences, StoreUnavailable>
     readonly set: (key: MailboxKey, preferences: Preferences) => Effect.Effect<void, StoreUnavailable>
+    /** The same, while what is there is what the caller expects; answers whether it was. */
+    readonly setIf: (
+      key: MailboxKey,
+      preferences: Preferences,
+      expects: (current: Preferences) => boolean
+    ) => Effect.Effect<boolean, StoreUnavailable>
   }
 >()("@beckon/domain/ports/PreferenceStore") {}

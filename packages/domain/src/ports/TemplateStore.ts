@@ -21,6 +21,18 @@ export class TemplateStore extends Context.Service<
       activate: boolean,
       now: DateTime.Utc
     ) => Effect.Effect<TemplateVersion, StoreUnavailable>
+    /**
+     * The same, only while this version is the active one; 0: while the tenant has no template of the code. Nothing when
+     * another one is.
+     */
+    readonly putOver: (
+      tenantId: TenantId,
+      code: string,
+      template: TemplateInput,
+      activate: boolean,
+      expected: number,
+      now: DateTime.Utc
+    ) => Effect.Effect<Option.Option<TemplateVersion>, StoreUnavailable>
     /** The active version, or the one that is named. */
     readonly get: (
       tenantId: TenantId,
@@ -44,7 +56,7 @@ export class TemplateStore extends Context.Service<
       version: number,
       now: DateTime.Utc
     ) => Effect.Effect<boolean, StoreUnavailable>
-    /** Answers whether there was such a template. */
-    readonly remove: (tenantId: TenantId, code: string) => Effect.Effect<boolean, StoreUnavailable>
+    /** Answers whether there was such a template, and this was its active version where one is given. */
+    readonly remove: (tenantId: TenantId, code: string, expected?: number) => Effect.Effect<boolean, StoreUnavailable>
   }
 >()("@beckon/domain/ports/TemplateStore") {}

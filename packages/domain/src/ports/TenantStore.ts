@@ -26,16 +26,20 @@ export type TenantUpdate =
   /** The row has another version than the caller expected. */
   | { readonly _tag: "VersionMismatch"; readonly version: number }
 
+export type TenantRemoval = "Removed" | "NotFound" | "NotSuspended"
+
 export class TenantStore extends Context.Service<
   TenantStore,
   {
+    /** A removed one too, with `removedAt`. */
     readonly get: (tenantId: TenantId) => Effect.Effect<Option.Option<Tenant>, StoreUnavailable>
-    /** By id. */
+    /** By id, without those that are removed. */
     readonly list: (options: {
+      readonly status?: TenantStatus
       readonly afterId?: TenantId
       readonly limit: number
     }) => Effect.Effect<ReadonlyArray<Tenant>, StoreUnavailable>
-    /** Nothing when there is one of this id already. */
+    /** Nothing when there is, or was, one of this id already. */
     readonly create: (tenant: NewTenant, now: DateTime.Utc) => Effect.Effect<Option.Option<Tenant>, StoreUnavailable>
     /** With `expected`, only that version is changed. */
     readonly update: (
@@ -44,7 +48,10 @@ export class TenantStore extends Context.Service<
       expected: number | undefined,
       now: DateTime.Utc
     ) => Effect.Effect<TenantUpdate, StoreUnavailable>
-    /** Takes the row away, nothing else; answers whether there was one. */
-    readonly remove: (tenantId: TenantId) => Effect.Effect<boolean, StoreUnavailable>
+    /**
+     * Only a suspended one: its name and its settings go, its row stays and keeps the id taken and suspended. What other
+     * tables have of it is not touched.
+     */
+    readonly remove: (tenantId: TenantId, now: DateTime.Utc) => Effect.Effect<TenantRemoval, StoreUnavailable>
   }
 >()("@beckon/domain/ports/TenantStore") {}

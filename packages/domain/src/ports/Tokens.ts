@@ -6,7 +6,11 @@ import type { Duration, Effect } from "effect"
 import type { Claims, Identity } from "../Identity.ts"
 
 /** The token is not one that we trust now; `reason` may be told to the caller. */
-export class TokenRefused extends Schema.TaggedError<TokenRefused>()("TokenRefused", { reason: Schema.String }) {
+export class TokenRefused extends Schema.TaggedError<TokenRefused>()("TokenRefused", {
+  reason: Schema.String,
+  /** The token is good, but its tenant is suspended; or nobody can tell at the moment. Absent: the token is not good. */
+  because: Schema.optionalKey(Schema.Literals(["suspended", "unavailable"]))
+}) {
   override get message() {
     return this.reason
   }

@@ -52,6 +52,25 @@ describe("the API document", () => {
     }
   })
 
+  it("says of every operation which headers a call may carry and an answer has", () => {
+    const named = (method: string, path: string) => {
+      const operation = Object(document.paths)[path][method]
+      return {
+        asked: operation.parameters.map(({ name }: { readonly name: string }) => name),
+        answered: (status: string) => Object.keys(operation.responses[status].headers)
+      }
+    }
+    const send = named("post", "/api/v1/services/notifications/send")
+    assert.includeMembers(send.asked, ["X-Correlation-Id", "Idempotency-Key"])
+    assert.includeMembers(send.answered("429"), ["RateLimit-Remaining", "Retry-After"])
+    assert.include(send.answered("202"), "Idempotency-Replayed")
+    const preferences = named("put", "/api/v1/users/me/preferences")
+    assert.include(preferences.asked, "If-Match")
+    assert.notInclude(preferences.asked, "Idempotency-Key")
+    assert.include(preferences.answered("200"), "ETag")
+    assert.notInclude(named("post", "/api/v1/callbacks/twilio").asked, "Idempotency-Key")
+  })
+
   it("is one JSON document, with snake_case names in its bodies", () => {
     const text = JSON.stringify(document)
     for (const name of ["notification_type", "template_code", "request_id", "send_at", "cancel_key", "after_seconds"]) {

@@ -37,15 +37,16 @@ const decodeBody = Schema.decodeUnknownOption(
   )
 )
 
-/** The news of a body like `{"delivery_id": …, "receipt": …, "event": "opened"}`. */
+/** The news, by any of the secrets, of a body like `{"delivery_id": …, "receipt": …, "event": "opened"}`. */
 export const events = Effect.fn("PushReceipt.events")(function* (
-  secret: Redacted.Redacted<Uint8Array>,
+  secrets: ReadonlyArray<Redacted.Redacted<Uint8Array>>,
   { body }: Pick<CallbackRequest, "body">
 ): Effect.fn.Return<ReadonlyArray<ProviderEvent>, CallbackRefused> {
   const decoded = Option.getOrUndefined(decodeBody(textOf(body)))
   if (decoded === undefined) return yield* refuse("malformed")
   const { delivery_id: deliveryId, event, receipt } = decoded
-  if (!isSame(Buffer.from(receipt, "utf8"), Buffer.from(receiptOf(secret, deliveryId), "utf8")))
+  const given = Buffer.from(receipt, "utf8")
+  if (!secrets.some((secret) => isSame(given, Buffer.from(receiptOf(secret, deliveryId), "utf8"))))
     return yield* refuse("forged")
   return [
     {

@@ -17,6 +17,7 @@ import { Duration, Effect, Redacted, Schema } from "effect"
 import type { Scope } from "effect"
 import { createTransport } from "nodemailer"
 import { createPrivateKey } from "node:crypto"
+import type { Socket } from "node:net"
 import type { SendOutcome } from "@beckon/domain/Delivery"
 import type { ChannelProvider, Outgoing } from "@beckon/domain/ports/ChannelProvider"
 import * as CorrelationId from "../http/CorrelationId.ts"
@@ -46,6 +47,8 @@ export interface SmtpSettings {
   /** Connections, and so messages at a time; 5 by default. */
   readonly connections?: number
   readonly rate?: ChannelProvider["rate"]
+  /** Opens the connections instead of nodemailer, for a host that a stranger chose. */
+  readonly dial?: (host: string, port: number) => Socket
 }
 
 export class SmtpSettingsInvalid extends Schema.TaggedError<SmtpSettingsInvalid>()("SmtpSettingsInvalid", {
@@ -108,6 +111,25 @@ const dkimOf = Effect.fnUntraced(function* (dkim: NonNullable<SmtpSettings["dkim
   return { domainName: dkim.domain, keySelector: dkim.selector, privateKey }
 })
 
+/** Hands a socket over when it is connected; one that takes too long is closed. */
+const dialled =
+  (dial: NonNullable<SmtpSettings["dial"]>, host: string, port: number, timeout: number) =>
+  (_options: unknown, callback: (error: Error | null, opened?: { readonly connection: Socket }) => void): void => {
+    const socket = dial(host, port)
+    const fail = (error: Error) => {
+      socket.destroy()
+      callback(error)
+    }
+    const late = () => fail(Object.assign(new Error("the connection took too long"), { code: "ETIMEDOUT" }))
+    socket.setTimeout(timeout, late)
+    socket.once("error", fail)
+    socket.once("connect", () => {
+      socket.removeListener("error", fail)
+      socket.removeListener("timeout", late)
+      callback(null, { connection: socket })
+    })
+  }
+
 /** Servers close idle connections, some after less than a minute: ours are gone before. */
 const idleTimeout = 20_000
 
@@ -131,6 +153,7 @@ export const make = Effect.fnUntraced(function* (
         host,
         port,
         secure,
+        ...(settings.dial === undefined ? {} : { getSocket: dialled(settings.dial, host, port, timeout) }),
         requireTLS: startTls === "required",
         ignoreTLS: startTls === "never",
         tls: { minVersion: "TLSv1.2", ...(settings.ca === undefined ? {} : { ca: settings.ca }) },

@@ -60,7 +60,8 @@ const make = Effect.sync(() => {
       Effect.sync(() =>
         keys.map((key) => ({
           key,
-          devices: devicesOf(key).map((device) => ({ ...device, hash: hashOf(key.tenantId, device.token) }))
+          devices: devicesOf(key).map((device) => ({ ...device, hash: hashOf(key.tenantId, device.token) })),
+          missingKey: undefined
         }))
       ),
 

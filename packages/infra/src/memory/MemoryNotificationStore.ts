@@ -1,5 +1,5 @@
 import { UserId } from "@beckon/domain/Identifiers"
-import type { NotificationId } from "@beckon/domain/Identifiers"
+import type { NotificationId, TenantId } from "@beckon/domain/Identifiers"
 import * as Keys from "@beckon/domain/MailboxKey"
 import type { MailboxKey } from "@beckon/domain/MailboxKey"
 import type { StoredNotification } from "@beckon/domain/Notification"
@@ -17,7 +17,9 @@ const copy = (row: StoredNotification): StoredNotification =>
 
 const make = Effect.sync(() => {
   const mailboxes = new Map<string, MemoryMailbox>()
-  const ids = new Map<NotificationId, MailboxKey>()
+  /** By tenant and id: an id is unique within its tenant. */
+  const ids = new Map<string, MailboxKey>()
+  const idOf = (tenantId: TenantId, id: NotificationId): string => `${tenantId}\u0000${id}`
 
   const at = (key: MailboxKey): MemoryMailbox => {
     const name = Keys.toString(key)
@@ -29,18 +31,19 @@ const make = Effect.sync(() => {
   /** What stands against saving these rows, checked in their order, as a database does. */
   const obstacle = (rows: ReadonlyArray<StoredNotification>): SeqConflict | StoreUnavailable | undefined => {
     const seqs = new Set<string>()
-    const fresh = new Set<NotificationId>()
+    const fresh = new Set<string>()
     for (const row of rows) {
       const name = `${Keys.toString(row)}\u0000${row.seq}`
       if (seqs.has(name) || at(row).has(row.seq)) return new SeqConflict()
-      if (fresh.has(row.id) || ids.has(row.id)) {
+      const id = idOf(row.tenantId, row.id)
+      if (fresh.has(id) || ids.has(id)) {
         return new StoreUnavailable({
           operation: "NotificationStore.append",
           cause: new Error(`The id ${row.id} is taken`)
         })
       }
       seqs.add(name)
-      fresh.add(row.id)
+      fresh.add(id)
     }
     return undefined
   }
@@ -69,7 +72,7 @@ const make = Effect.sync(() => {
         if (error !== undefined) return Effect.fail(error)
         for (const row of rows) {
           at(row).insert(copy(row))
-          ids.set(row.id, { tenantId: row.tenantId, userId: row.userId })
+          ids.set(idOf(row.tenantId, row.id), { tenantId: row.tenantId, userId: row.userId })
         }
         return Effect.void
       }),
@@ -94,8 +97,8 @@ const make = Effect.sync(() => {
 
     find: (tenantId, id) =>
       Effect.sync(() => {
-        const key = ids.get(id)
-        const found = key === undefined || key.tenantId !== tenantId ? undefined : at(key).find(id)
+        const key = ids.get(idOf(tenantId, id))
+        const found = key === undefined ? undefined : at(key).find(id)
         return Option.map(Option.fromUndefinedOr(found), ({ acknowledged, notification }) => ({
           notification: copy(notification),
           acknowledged
@@ -168,14 +171,14 @@ const make = Effect.sync(() => {
       Effect.sync(() => {
         const mailbox = at(key)
         const gone = mailbox.trim(uptoSeq, limit, ({ planAt }) => planAt !== null)
-        for (const { id } of gone) ids.delete(id)
+        for (const { id } of gone) ids.delete(idOf(key.tenantId, id))
         return { trimmed: gone.length, unread: mailbox.unreadCount }
       }),
 
     erase: (key) =>
       Effect.sync(() => {
         const gone = at(key).trim(Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, () => false)
-        for (const { id } of gone) ids.delete(id)
+        for (const { id } of gone) ids.delete(idOf(key.tenantId, id))
         mailboxes.delete(Keys.toString(key))
         return gone.length
       }),

@@ -12,6 +12,13 @@ const make = Effect.sync(() => {
     set: (key, preferences) =>
       Effect.sync(() => {
         saved.set(Keys.toString(key), structuredClone(preferences))
+      }),
+    setIf: (key, preferences, expects) =>
+      Effect.sync(() => {
+        const name = Keys.toString(key)
+        if (!expects(saved.get(name) ?? initial)) return false
+        saved.set(name, structuredClone(preferences))
+        return true
       })
   })
 })

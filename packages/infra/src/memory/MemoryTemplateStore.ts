@@ -1,6 +1,6 @@
 import type { TenantId } from "@beckon/domain/Identifiers"
 import { TemplateStore } from "@beckon/domain/ports/TemplateStore"
-import type { TemplateVersion } from "@beckon/domain/Template"
+import type { TemplateInput, TemplateVersion } from "@beckon/domain/Template"
 import { Effect, Layer, Option } from "effect"
 import type { DateTime } from "effect"
 import { byBytes } from "./ByteOrder.ts"
@@ -19,22 +19,37 @@ const make = Effect.sync(() => {
   const keyOf = (tenantId: TenantId, code: string) => `${tenantId}\u0000${code}`
   const find = (tenantId: TenantId, code: string) => templates.get(keyOf(tenantId, code))
 
+  const add = (
+    tenantId: TenantId,
+    code: string,
+    template: TemplateInput,
+    activate: boolean,
+    now: DateTime.Utc
+  ): TemplateVersion => {
+    const { description = null, texts, variables = null } = template
+    const before = find(tenantId, code)
+    const version = (before?.versions.length ?? 0) + 1
+    const added = structuredClone({ code, version, description, texts, variables })
+    const saved: TemplateVersion = { ...added, createdAt: now }
+    templates.set(keyOf(tenantId, code), {
+      tenantId,
+      code,
+      versions: [...(before?.versions ?? []), saved],
+      active: activate || before === undefined ? version : before.active,
+      updatedAt: now
+    })
+    return saved
+  }
+
   return TemplateStore.of({
-    put: (tenantId, code, { description = null, texts, variables = null }, activate, now) =>
-      Effect.sync(() => {
-        const before = find(tenantId, code)
-        const version = (before?.versions.length ?? 0) + 1
-        const added = structuredClone({ code, version, description, texts, variables })
-        const saved: TemplateVersion = { ...added, createdAt: now }
-        templates.set(keyOf(tenantId, code), {
-          tenantId,
-          code,
-          versions: [...(before?.versions ?? []), saved],
-          active: activate || before === undefined ? version : before.active,
-          updatedAt: now
-        })
-        return saved
-      }),
+    put: (tenantId, code, template, activate, now) => Effect.sync(() => add(tenantId, code, template, activate, now)),
+
+    putOver: (tenantId, code, template, activate, expected, now) =>
+      Effect.sync(() =>
+        (find(tenantId, code)?.active ?? 0) === expected
+          ? Option.some(add(tenantId, code, template, activate, now))
+          : Option.none()
+      ),
 
     get: (tenantId, code, version) =>
       Effect.sync(() => {
@@ -73,7 +88,12 @@ const make = Effect.sync(() => {
         return true
       }),
 
-    remove: (tenantId, code) => Effect.sync(() => templates.delete(keyOf(tenantId, code)))
+    remove: (tenantId, code, expected) =>
+      Effect.sync(
+        () =>
+          (expected === undefined || find(tenantId, code)?.active === expected) &&
+          templates.delete(keyOf(tenantId, code))
+      )
   })
 })
 

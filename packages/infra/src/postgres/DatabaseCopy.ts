@@ -45,6 +45,7 @@ import {
   sequenceValue
 } from "./DatabaseCopyRows.ts"
 import type { Fingerprint } from "./DatabaseCopyRows.ts"
+import { asOwner } from "./DatabaseSession.ts"
 import { migrations as allMigrations } from "./Migrations.ts"
 import { runMigrations } from "./SqlMigrations.ts"
 import type { SqlMigrationRecord } from "./SqlMigrations.ts"
@@ -250,7 +251,7 @@ const finish = Effect.fnUntraced(function* (source: SqlClient, target: SqlClient
     )
   )
   // Statistics for the first queries; autovacuum would come a minute later.
-  yield* Effect.forEach(inspected.tables, ({ name }) => target`analyze ${target(name)}`)
+  yield* Effect.forEach(inspected.tables, ({ name }) => asOwner(target`analyze ${target(name)}`))
 })
 
 const copyAll = Effect.fnUntraced(function* (options: CopyOptions) {

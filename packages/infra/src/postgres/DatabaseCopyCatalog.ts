@@ -28,19 +28,32 @@ export const copiedTables: ReadonlyArray<string> = [
   "template_versions",
   "webhook_endpoints",
   "webhook_secrets",
+  "provider_accounts",
+  "sealed_keys",
   "scheduled_notifications",
   "deliveries",
   "delivery_items",
   "delivery_attempts",
   "delivery_events",
-  "delivery_throttles"
+  "idempotency_keys",
+  "delivery_throttles",
+  "batches",
+  "batch_chunks",
+  "batch_errors",
+  "tracking_grants",
+  "tenants",
+  "tenant_secrets",
+  "audit_log",
+  "lookups",
+  "api_keys",
+  "revocations"
 ]
 
 /** Where a copy keeps how far it is; in the target only. */
 export const progressTable = "beckon_copy_progress"
 
 /** Tables that each database has for itself. */
-const ownTables: ReadonlyArray<string> = [migrationsTable, progressTable]
+const ownTables: ReadonlyArray<string> = [migrationsTable, progressTable, "duties"]
 
 const Column = Schema.Struct({
   name: Schema.String,

@@ -3,6 +3,7 @@
  *
  * **Details**
  *
+ * The table belongs to the owner of the database; the rows that are copied, to tenants.
  * Each row names the source as it was: its identity, and the number of its next transaction. A source that anyone has
  * written to since has another, and is not continued with.
  */
@@ -12,6 +13,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import { progressTable, refuse } from "./DatabaseCopyCatalog.ts"
 import type { CopyRefused } from "./DatabaseCopyCatalog.ts"
 import type { Key } from "./DatabaseCopyRows.ts"
+import { asOwner } from "./DatabaseSession.ts"
 import { texts } from "./SqlValues.ts"
 
 export interface TableProgress {
@@ -43,15 +45,17 @@ export const sourceState = (source: SqlClient): Effect.Effect<string, SqlError> 
 
 /** In the order of the tables' names; the table of progress must exist. */
 export const readProgress = (target: SqlClient): Effect.Effect<ReadonlyArray<TableProgress>, SqlError> =>
-  target<TableProgress>`
+  asOwner(target<TableProgress>`
     select table_name as "table", source, last_key as last, copied_rows::float8 as rows, done,
       finished_at is not null as finished
-    from ${target(progressTable)} order by table_name`
+    from ${target(progressTable)} order by table_name`)
 
 /** `readProgress` once no transaction changes it any more: that of a copy which was killed may still be ending. */
 export const settledProgress = (target: SqlClient): Effect.Effect<ReadonlyArray<TableProgress>, SqlError> =>
-  target.withTransaction(
-    Effect.andThen(target`lock table ${target(progressTable)} in exclusive mode`, readProgress(target))
+  asOwner(
+    target.withTransaction(
+      Effect.andThen(target`lock table ${target(progressTable)} in exclusive mode`, readProgress(target))
+    )
   )
 
 const interfered = refuse("interfered", "Another copy writes to the target: let it end, or end it, and run this again")
@@ -68,7 +72,7 @@ export const beginProgress = (
 ): Effect.Effect<void, SqlError | CopyRefused> =>
   target.withTransaction(
     Effect.gen(function* () {
-      yield* target`
+      yield* asOwner(target`
         create table if not exists ${target(progressTable)} (
           table_name text collate "C" primary key,
           source text not null,
@@ -77,22 +81,24 @@ export const beginProgress = (
           done boolean not null default false,
           updated_at timestamptz not null default now(),
           finished_at timestamptz
-        )`
-      yield* target`lock table ${target(progressTable)} in exclusive mode`
+        )`)
+      yield* asOwner(target`lock table ${target(progressTable)} in exclusive mode`)
       const now = yield* readProgress(target)
       if (JSON.stringify(now) !== JSON.stringify(options.seen)) return yield* interfered
       if (options.replace) {
-        yield* target`truncate ${target.csv(options.tables.map((name) => target`${target(name)}`))} restart identity`
+        yield* asOwner(
+          target`truncate ${target.csv(options.tables.map((name) => target`${target(name)}`))} restart identity`
+        )
       } else {
         for (const name of options.tables) {
           const rows = yield* target`select 1 from ${target(name)} limit 1`
           if (rows.length > 0) return yield* refuse("target-not-empty", `Table ${name} of the target is not empty`)
         }
       }
-      yield* target`delete from ${target(progressTable)}`
-      yield* target`
+      yield* asOwner(target`delete from ${target(progressTable)}`)
+      yield* asOwner(target`
         insert into ${target(progressTable)} (table_name, source)
-        select name, ${options.source} from unnest(${texts(options.tables)}::text[]) as name`
+        select name, ${options.source} from unnest(${texts(options.tables)}::text[]) as name`)
     })
   )
 
@@ -102,19 +108,19 @@ export const advance = Effect.fnUntraced(function* (
   before: TableProgress,
   after: Pick<TableProgress, "last" | "rows" | "done">
 ): Effect.fn.Return<TableProgress, SqlError | CopyRefused> {
-  const updated = yield* target`
+  const updated = yield* asOwner(target`
     update ${target(progressTable)}
     set last_key = ${texts(after.last ?? [])}::text[], copied_rows = ${String(after.rows)}::text::bigint,
       done = ${after.done}, updated_at = now()
     where table_name = ${before.table} and source = ${before.source} and not done
       and copied_rows = ${String(before.rows)}::text::bigint
-    returning 1`
+    returning 1`)
   return updated.length === 1 ? { ...before, ...after } : yield* interfered
 })
 
 /** To be called in the transaction that raises the sequences. */
 export const finishProgress = (target: SqlClient): Effect.Effect<void, SqlError> =>
-  Effect.asVoid(target`update ${target(progressTable)} set finished_at = now(), updated_at = now()`)
+  asOwner(Effect.asVoid(target`update ${target(progressTable)} set finished_at = now(), updated_at = now()`))
 
 /** The target holds a part of a copy: what a server wrote there would meet the rest of it. */
 export class CopyUnfinished extends Schema.TaggedError<CopyUnfinished>()("CopyUnfinished", {}) {

@@ -10,6 +10,7 @@ import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { CopyTable } from "./DatabaseCopyCatalog.ts"
+import { asOwner } from "./DatabaseSession.ts"
 import { texts } from "./SqlValues.ts"
 
 /** The primary key of a row, as text. */
@@ -25,15 +26,14 @@ export interface Page {
 }
 
 /**
- * Settings of the current transaction: texts of values that are exact and do not depend on the server's configuration; an
- * error rather than fewer rows where row-level security would hide some; pages by index whatever the statistics say.
+ * Settings of the current transaction: texts of values that are exact and do not depend on the server's configuration; pages
+ * by index whatever the statistics say.
  */
 export const exactText = (sql: SqlClient): Effect.Effect<void, SqlError> =>
   Effect.asVoid(sql`
     select set_config('timezone', 'UTC', true), set_config('datestyle', 'ISO, YMD', true),
       set_config('intervalstyle', 'postgres', true), set_config('extra_float_digits', '1', true),
-      set_config('bytea_output', 'hex', true), set_config('row_security', 'off', true),
-      set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)`)
+      set_config('bytea_output', 'hex', true), set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)`)
 
 /** Runs `use` on one snapshot of the database, which it cannot change. */
 export const reading = <A, E, R>(sql: SqlClient, use: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
@@ -169,8 +169,8 @@ export interface SequenceValue {
 
 export const sequenceValue = (sql: SqlClient, name: string): Effect.Effect<SequenceValue, SqlError> =>
   Effect.map(
-    sql<{ readonly value: string }>`
-      select (case when is_called then last_value else 0 end)::text as value from ${sql(name)}`,
+    asOwner(sql<{ readonly value: string }>`
+      select (case when is_called then last_value else 0 end)::text as value from ${sql(name)}`),
     ([row]) => ({ name, value: BigInt(row?.value ?? "0") })
   )
 
@@ -178,6 +178,8 @@ export const sequenceValue = (sql: SqlClient, name: string): Effect.Effect<Seque
 export const raiseSequence = (sql: SqlClient, { name, value }: SequenceValue): Effect.Effect<void, SqlError> =>
   value <= 0n
     ? Effect.void
-    : Effect.asVoid(sql`
-        select setval(${quote(name)}::text::regclass, greatest(${value.toString()}::text::bigint,
-          (select case when is_called then last_value else 1 end from ${sql(name)})))`)
+    : asOwner(
+        Effect.asVoid(sql`
+          select setval(${quote(name)}::text::regclass, greatest(${value.toString()}::text::bigint,
+            (select case when is_called then last_value else 1 end from ${sql(name)})))`)
+      )

@@ -10,8 +10,11 @@ import type { Scope } from "effect"
 import type { Reactivity } from "effect/reactivity/Reactivity"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { Borrower, Connection } from "effect/sql/SqlConnection"
-import { ConnectionError, SqlError, UnknownError } from "effect/sql/SqlError"
+import { ConnectionError, SqlError } from "effect/sql/SqlError"
 import * as Statement from "effect/sql/Statement"
+import { currentAccess, isSession, makeSession, toSqlConnection } from "./DatabaseSession.ts"
+import type { Access, DatabaseSession } from "./DatabaseSession.ts"
+import { systemRole } from "./RowLevelSecurity.ts"
 
 export interface DatabasePoolOptions {
   /** As `SqlClient.driver`; `"pglite"` makes Effect Cluster treat all connections as one session. */
@@ -32,46 +35,20 @@ export interface DatabasePool {
 const failure = (message: string, operation: string) =>
   new SqlError({ reason: new ConnectionError({ cause: new Error(message), message, operation }) })
 
-/** PostgreSQL answers the COMMIT of a failed transaction with the command tag ROLLBACK and without an error. */
-const commit = (connection: Connection): Effect.Effect<void, SqlError> =>
-  Effect.flatMap(connection.executeRaw("COMMIT", []), (result) =>
-    typeof result === "object" && result !== null && "command" in result && result.command === "ROLLBACK"
-      ? Effect.fail(
-          new SqlError({
-            reason: new UnknownError({
-              cause: new Error("COMMIT rolled back an aborted transaction"),
-              message: "COMMIT rolled back an aborted transaction",
-              operation: "commit"
-            })
-          })
-        )
-      : Effect.void
-  )
-
-type Transform = (<A extends object>(rows: ReadonlyArray<A>) => ReadonlyArray<A>) | undefined
-
-const toSqlConnection = (connection: PgConnection): Connection => {
-  const run = (sql: string, params: ReadonlyArray<unknown>, transform: Transform, prepare: boolean) =>
-    Effect.map(connection.query(sql, params, prepare), ({ rows }) => (transform === undefined ? rows : transform(rows)))
-  return {
-    execute: (sql, params, transform) => run(sql, params, transform, true),
-    executeUnprepared: (sql, params, transform) => run(sql, params, transform, false),
-    executeRaw: (sql, params) => connection.query(sql, params),
-    executeValues: (sql, params) => connection.queryValues(sql, params),
-    executeValuesUnprepared: (sql, params) => connection.queryValues(sql, params, false),
-    executeStream: (sql, params, transform) => {
-      const rows = connection.stream(sql, params)
-      return transform === undefined
-        ? rows
-        : Stream.chunks(rows).pipe(Stream.flatMap((chunk) => Stream.fromIterable(transform(chunk))))
-    }
-  }
-}
-
 interface Lease {
   readonly waits: boolean
   connection: PgConnection | undefined
 }
+
+/**
+ * Lets a connection rest in the role of the system, once the database is protected; answers with a row when it does so.
+ *
+ * It fails when the login is not a member of the role, instead of going on without rows.
+ */
+const takeSystemRole = `
+  select set_config('role', '${systemRole}', false) from (
+    select from pg_catalog.pg_policy where polname = '${systemRole}' limit 1
+  ) as policies`
 
 /** Lends connections out: counts them, bounds the wait, and pings those that rested for long. */
 const makeLender = Effect.fnUntraced(function* (options: DatabasePoolOptions) {
@@ -80,6 +57,7 @@ const makeLender = Effect.fnUntraced(function* (options: DatabasePoolOptions) {
   const restingSince = new WeakMap<PgConnection, number>()
   const pingAfter =
     options.prePingAfter === undefined ? undefined : Duration.toMillis(Duration.fromInputUnsafe(options.prePingAfter))
+  const settled = new WeakSet<PgConnection>()
   let borrowers = 0
   let inUse = 0
 
@@ -108,6 +86,15 @@ const makeLender = Effect.fnUntraced(function* (options: DatabasePoolOptions) {
       : Effect.succeed(connection)
   )
 
+  // Asked again each time until the migration has run: that is before anything else is done with the database.
+  const settle = (connection: PgConnection): Effect.Effect<PgConnection, SqlError> =>
+    settled.has(connection)
+      ? Effect.succeed(connection)
+      : Effect.map(connection.query(takeSystemRole, [], false), ({ rows }) => {
+          if (rows.length > 0) settled.add(connection)
+          return connection
+        })
+
   const waited = checkout.pipe(
     Effect.timeoutOrElse({
       duration: options.acquireTimeout,
@@ -128,14 +115,77 @@ const makeLender = Effect.fnUntraced(function* (options: DatabasePoolOptions) {
         })
     ),
     (lease) =>
-      Effect.map(lease.waits ? waited : checkout, (connection) => {
+      Effect.flatMap(lease.waits ? waited : checkout, (connection) => {
         inUse++
         lease.connection = connection
-        return connection
+        return settle(connection)
       })
   )
-  return { lend, connectionsInUse: Effect.sync(() => inUse) }
+  const session = Effect.flatMap(lend, (connection) =>
+    Effect.map(connection.pin, (pinned) =>
+      makeSession(pinned, { isProtected: settled.has(connection), discard: pool.invalidate(connection) })
+    )
+  )
+  return { lend, session, connectionsInUse: Effect.sync(() => inUse) }
 })
+
+const isSystem = (access: Access): boolean => access === "system"
+
+/** One statement in a transaction of its own. */
+const confined = <A, E, R>(
+  session: Effect.Effect<DatabaseSession, SqlError, Scope.Scope>,
+  use: (connection: Connection) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | SqlError, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.scoped(
+      Effect.flatMap(restore(session), (opened) =>
+        Effect.andThen(
+          opened.begin(),
+          Effect.matchCauseEffect(restore(use(opened)), {
+            onFailure: (cause): Effect.Effect<A, E | SqlError> =>
+              Effect.andThen(Effect.ignore(opened.rollback), Effect.failCause(cause)),
+            onSuccess: (value): Effect.Effect<A, E | SqlError> => Effect.as(opened.commit, value)
+          })
+        )
+      )
+    )
+  )
+
+/** A transaction for as long as the scope lives: it commits when the stream has come to its end, and is rolled back otherwise. */
+const confinedLease = (
+  session: Effect.Effect<DatabaseSession, SqlError, Scope.Scope>
+): Effect.Effect<Connection, SqlError, Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const opened = yield* restore(session)
+      let isOpen = true
+      yield* Effect.acquireRelease(opened.begin(), () => (isOpen ? Effect.ignore(opened.rollback) : Effect.void))
+      const commit = Effect.suspend(() => {
+        isOpen = false
+        return opened.commit
+      })
+      const committing = <A>(run: Effect.Effect<A, SqlError>) => Effect.tap(run, () => commit)
+      return {
+        execute: (...args) => committing(opened.execute(...args)),
+        executeUnprepared: (...args) => committing(opened.executeUnprepared(...args)),
+        executeRaw: (...args) => committing(opened.executeRaw(...args)),
+        executeValues: (...args) => committing(opened.executeValues(...args)),
+        executeValuesUnprepared: (...args) => committing(opened.executeValuesUnprepared(...args)),
+        executeStream: (...args) => Stream.concat(opened.executeStream(...args), Stream.fromEffectDrain(commit))
+      } satisfies Connection
+    })
+  )
+
+/** Transactions are opened on sessions only; a connection that somebody else put into the context is refused. */
+const inSession = <A>(
+  connection: Connection,
+  use: (session: DatabaseSession) => Effect.Effect<A, SqlError>
+): Effect.Effect<A, SqlError> =>
+  isSession(connection)
+    ? use(connection)
+    : Effect.fail(failure("The transaction is not one of this pool", "transaction"))
+
+const savepointOf = (id: number): string => `effect_sql_${id}`
 
 /** Opens the pool for the lifetime of the scope. Connections are opened when first needed, beyond `minConnections`. */
 export const makeDatabasePool: (
@@ -143,22 +193,41 @@ export const makeDatabasePool: (
 ) => Effect.Effect<DatabasePool, SqlError, Scope.Scope | Reactivity> = Effect.fnUntraced(function* (
   options: DatabasePoolOptions
 ) {
-  const { lend, connectionsInUse } = yield* makeLender(options)
+  const { connectionsInUse, lend, session } = yield* makeLender(options)
   const pinned = Effect.flatMap(lend, (connection) => connection.pin)
-  const acquirer = Effect.map(lend, toSqlConnection)
-  const borrower: Borrower = (use) => Effect.scoped(Effect.flatMap(acquirer, use))
+  const lease = Effect.map(lend, toSqlConnection)
+  const acquirer = Effect.flatMap(currentAccess, (access) => (isSystem(access) ? lease : confinedLease(session)))
+  const borrower: Borrower = (use) =>
+    Effect.flatMap(currentAccess, (access) =>
+      isSystem(access) ? Effect.scoped(Effect.flatMap(lease, use)) : confined(session, use)
+    )
   const config = options.pool
+  const spanAttributes: ReadonlyArray<readonly [string, unknown]> = [
+    ["db.system.name", "postgresql"],
+    ...Object.entries(config.spanAttributes ?? {})
+  ]
 
-  const sql = yield* SqlClient.make({
+  const made = yield* SqlClient.make({
     driver: options.driver,
     acquirer,
     borrower,
-    transactionAcquirer: Effect.map(pinned, toSqlConnection),
-    prepareTransactionControls: true,
-    commit,
-    releaseSavepoint: (name) => `RELEASE SAVEPOINT ${name}`,
+    transactionAcquirer: session,
     compiler: PgClient.makeCompiler(),
-    spanAttributes: [["db.system.name", "postgresql"], ...Object.entries(config.spanAttributes ?? {})]
+    spanAttributes
+  })
+  const sql = Object.assign(made, {
+    withTransaction: SqlClient.makeWithTransaction<SqlClient.TransactionConnection, Connection>({
+      transactionService: made.transactionService,
+      spanAttributes,
+      acquireConnection: (restore) => restore(session),
+      begin: (connection, statement) => inSession(connection, (opened) => opened.begin(statement)),
+      savepoint: (connection, id) => inSession(connection, (opened) => opened.savepoint(savepointOf(id))),
+      releaseSavepoint: (connection, id) => inSession(connection, (opened) => opened.releaseSavepoint(savepointOf(id))),
+      commit: (connection) => inSession(connection, (opened) => opened.commit),
+      rollback: (connection) => inSession(connection, (opened) => opened.rollback),
+      rollbackSavepoint: (connection, id) =>
+        inSession(connection, (opened) => opened.rollbackToSavepoint(savepointOf(id)))
+    })
   })
 
   const client: PgClient.PgClient = Object.assign(sql, {

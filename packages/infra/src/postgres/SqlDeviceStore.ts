@@ -7,6 +7,8 @@ import { DateTime, Effect, Layer } from "effect"
 import { Hex } from "effect/encoding"
 import { SqlClient } from "effect/sql/SqlClient"
 import { TokenCipher } from "../security/TokenCipher.ts"
+import { KeyRing } from "../security/KeyRing.ts"
+import * as SqlDeviceHashes from "./SqlDeviceHashes.ts"
 import * as LoggedOnce from "./LoggedOnce.ts"
 import { texts, timestamp } from "./SqlValues.ts"
 import { unavailable } from "./StoreFailure.ts"
@@ -21,6 +23,8 @@ interface DeviceRow {
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient
   const cipher = yield* TokenCipher
+  const ring = yield* KeyRing
+  const hashOf = yield* SqlDeviceHashes.make
   const once = LoggedOnce.make()
 
   /** One device, or none when its token does not open: that costs the user's other devices nothing. */
@@ -38,9 +42,12 @@ const make = Effect.gen(function* () {
     )
   })
 
+  const missingKeyOf = (rows: ReadonlyArray<DeviceRow>): string | undefined =>
+    rows.find(({ key_id }) => !ring.ids.includes(key_id))?.key_id
+
   return DeviceStore.of({
     register: Effect.fn("DeviceStore.register")(function* (key, device) {
-      const hash = yield* cipher.lookupHash(key.tenantId, device.token)
+      const hash = yield* hashOf(key.tenantId, device.token)
       const sealed = yield* cipher.seal(key, device.token)
       const now = yield* DateTime.now
       // One statement. The delete sees the user's devices without the one that is added, so one fewer may stay.
@@ -60,7 +67,7 @@ const make = Effect.gen(function* () {
     }, unavailable("DeviceStore.register")),
 
     unregister: Effect.fn("DeviceStore.unregister")(function* (key, token) {
-      const hash = yield* cipher.lookupHash(key.tenantId, token)
+      const hash = yield* hashOf(key.tenantId, token)
       const rows = yield* sql`
         delete from devices
         where tenant_id = ${key.tenantId} and token_hash = ${hash} and user_id = ${key.userId} returning 1`
@@ -69,7 +76,7 @@ const make = Effect.gen(function* () {
 
     removeDead: Effect.fn("DeviceStore.removeDead")(function* (tenantId, tokens) {
       if (tokens.length === 0) return 0
-      const hashes = yield* Effect.forEach(tokens, (token) => cipher.lookupHash(tenantId, token))
+      const hashes = yield* Effect.forEach(tokens, (token) => hashOf(tenantId, token))
       const rows = yield* sql`
         delete from devices where tenant_id = ${tenantId} and token_hash = any(array(
           select decode(k.hash, 'hex') from unnest(${texts(hashes.map(Hex.encode))}::text[]) as k(hash)
@@ -93,7 +100,7 @@ const make = Effect.gen(function* () {
       return yield* Effect.forEach(keys, (key, index) =>
         Effect.map(
           Effect.forEach(rowsOf.get(index) ?? [], (row) => known(key, row)),
-          (devices) => ({ key, devices: devices.flat() })
+          (devices) => ({ key, devices: devices.flat(), missingKey: missingKeyOf(rowsOf.get(index) ?? []) })
         )
       )
     }, unavailable("DeviceStore.listAll")),
@@ -110,4 +117,4 @@ const make = Effect.gen(function* () {
 })
 
 /** Devices in PostgreSQL, their tokens sealed by `TokenCipher`. */
-export const layer: Layer.Layer<DeviceStore, never, SqlClient | TokenCipher> = Layer.effect(DeviceStore, make)
+export const layer: Layer.Layer<DeviceStore, never, SqlClient | TokenCipher | KeyRing> = Layer.effect(DeviceStore, make)

@@ -2,6 +2,7 @@ import { Effect } from "effect"
 import * as Migrator from "effect/sql/Migrator"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import { asOwner } from "./DatabaseSession.ts"
 
 /** Migrations by `<number>_<name>`, for example `"0001_tenants"`; each is one effect over the `SqlClient`. */
 export type SqlMigrationRecord = Readonly<Record<string, Effect.Effect<void, unknown, SqlClient>>>
@@ -29,6 +30,7 @@ const keyPattern = /^\d+_.+$/
  *
  * **Gotchas**
  *
+ * They run as the owner of the tables, who sees no rows: `protect` a new table, and change rows `withAllRows`.
  * A number below the highest applied one is never run: always append. `CREATE INDEX CONCURRENTLY` cannot be used, since
  * it must not run in a transaction.
  */
@@ -45,6 +47,6 @@ export const runMigrations: (
       message: `Migration names must be <number>_<name>: ${misnamed.join(", ")}`
     })
   }
-  const applied = yield* run({ loader: Migrator.fromRecord({ ...migrations }), table: migrationsTable })
+  const applied = yield* asOwner(run({ loader: Migrator.fromRecord({ ...migrations }), table: migrationsTable }))
   return applied.map(([id, name]) => ({ id, name }))
 })

@@ -36,7 +36,28 @@ const make = Effect.gen(function* () {
         values (${key.tenantId}, ${key.userId}, ${json}::jsonb, ${timestamp(now)})
         on conflict (tenant_id, user_id)
         do update set preferences = excluded.preferences, updated_at = excluded.updated_at`
-    }, unavailable("PreferenceStore.set"))
+    }, unavailable("PreferenceStore.set")),
+
+    setIf: Effect.fn("PreferenceStore.setIf")(function* (key, preferences, expects) {
+      const json = yield* encode(preferences)
+      const at = timestamp(yield* DateTime.now)
+      const change = Effect.gen(function* () {
+        const [row] = yield* sql<{ preferences: unknown }>`
+          select preferences from preferences where tenant_id = ${key.tenantId} and user_id = ${key.userId} for update`
+        if (!expects(row === undefined ? initial : fromStored(row.preferences).value)) return false
+        const written =
+          row === undefined
+            ? yield* sql`
+                insert into preferences (tenant_id, user_id, preferences, updated_at)
+                values (${key.tenantId}, ${key.userId}, ${json}::jsonb, ${at})
+                on conflict (tenant_id, user_id) do nothing returning 1`
+            : yield* sql`
+                update preferences set preferences = ${json}::jsonb, updated_at = ${at}
+                where tenant_id = ${key.tenantId} and user_id = ${key.userId} returning 1`
+        return written.length > 0
+      })
+      return yield* sql.withTransaction(change)
+    }, unavailable("PreferenceStore.setIf"))
   })
 })
 

@@ -6,11 +6,13 @@
  * The row of `templates` is the lock of its code: `put` takes the next number from it, and `remove` takes it away before it
  * looks for versions, so that it sees those that were added while it waited.
  */
+import type { TenantId } from "@beckon/domain/Identifiers"
 import { TemplateStore } from "@beckon/domain/ports/TemplateStore"
 import { TemplateInput } from "@beckon/domain/Template"
 import type { TemplateVersion } from "@beckon/domain/Template"
 import { Array, DateTime, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
+import type * as Statement from "effect/sql/Statement"
 import { timestamp } from "./SqlValues.ts"
 import { unavailable } from "./StoreFailure.ts"
 
@@ -27,6 +29,13 @@ interface SummaryRow {
   readonly active_version: number
   readonly latest_version: number
   readonly updated_at: Date
+}
+
+interface Added {
+  readonly tenantId: TenantId
+  readonly code: string
+  readonly template: TemplateInput
+  readonly now: DateTime.Utc
 }
 
 const encode = Schema.encodeEffect(Schema.fromJsonString(TemplateInput))
@@ -48,25 +57,49 @@ const toVersion = (
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient
 
+  const nextVersion = (activate: boolean, now: DateTime.Utc) => sql`
+    set latest_version = t.latest_version + 1, updated_at = ${timestamp(now)},
+      active_version = case when ${activate}::boolean then t.latest_version + 1 else t.active_version end`
+
+  /** Saves the version whose number `next` gives, if it gives one. */
+  const add = Effect.fnUntraced(function* ({ code, now, template, tenantId }: Added, next: Statement.Fragment) {
+    const json = yield* encode(template)
+    return yield* sql<{ readonly version: number }>`
+      with next as (${next})
+      insert into template_versions (tenant_id, code, version, template, created_at)
+      select ${tenantId}, ${code}, latest_version, ${json}::jsonb, ${timestamp(now)} from next
+      returning version`
+  })
+
   return TemplateStore.of({
+    // The conflict waits for the row, and reads it anew: every call gets a number of its own.
     put: Effect.fn("TemplateStore.put")(function* (tenantId, code, template, activate, now) {
-      const json = yield* encode(template)
-      const at = timestamp(now)
-      // The conflict waits for the row, and reads it anew: every call gets a number of its own.
-      const [row] = yield* sql<{ readonly version: number }>`
-        with next as (
+      const [row] = yield* add(
+        { tenantId, code, template, now },
+        sql`
           insert into templates as t (tenant_id, code, active_version, latest_version, updated_at)
-          values (${tenantId}, ${code}, 1, 1, ${at})
-          on conflict (tenant_id, code) do update
-          set latest_version = t.latest_version + 1, updated_at = excluded.updated_at,
-            active_version = case when ${activate}::boolean then t.latest_version + 1 else t.active_version end
-          returning t.latest_version
-        )
-        insert into template_versions (tenant_id, code, version, template, created_at)
-        select ${tenantId}, ${code}, latest_version, ${json}::jsonb, ${at} from next
-        returning version`
+          values (${tenantId}, ${code}, 1, 1, ${timestamp(now)})
+          on conflict (tenant_id, code) do update ${nextVersion(activate, now)}
+          returning t.latest_version`
+      )
       return toVersion(code, row?.version ?? 1, template, now)
     }, unavailable("TemplateStore.put")),
+
+    putOver: Effect.fn("TemplateStore.putOver")(function* (tenantId, code, template, activate, expected, now) {
+      const rows = yield* add(
+        { tenantId, code, template, now },
+        expected === 0
+          ? sql`
+              insert into templates as t (tenant_id, code, active_version, latest_version, updated_at)
+              values (${tenantId}, ${code}, 1, 1, ${timestamp(now)})
+              on conflict (tenant_id, code) do nothing returning t.latest_version`
+          : sql`
+              update templates as t ${nextVersion(activate, now)}
+              where t.tenant_id = ${tenantId} and t.code = ${code} and t.active_version = ${expected}
+              returning t.latest_version`
+      )
+      return Option.map(Array.head(rows), ({ version }) => toVersion(code, version, template, now))
+    }, unavailable("TemplateStore.putOver")),
 
     get: Effect.fn("TemplateStore.get")(function* (tenantId, code, version) {
       const number =
@@ -114,9 +147,11 @@ const make = Effect.gen(function* () {
       return rows.length > 0
     }, unavailable("TemplateStore.activate")),
 
-    remove: Effect.fn("TemplateStore.remove")(function* (tenantId, code) {
+    remove: Effect.fn("TemplateStore.remove")(function* (tenantId, code, expected) {
+      const ifActive = expected === undefined ? sql`` : sql`and active_version = ${expected}`
       const removed = Effect.gen(function* () {
-        const rows = yield* sql`delete from templates where tenant_id = ${tenantId} and code = ${code} returning 1`
+        const rows = yield* sql`
+          delete from templates where tenant_id = ${tenantId} and code = ${code} ${ifActive} returning 1`
         // A statement of its own: it sees the version of a `put` that the delete has waited for.
         if (rows.length > 0) yield* sql`delete from template_versions where tenant_id = ${tenantId} and code = ${code}`
         return rows.length > 0

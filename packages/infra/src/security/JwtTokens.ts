@@ -14,7 +14,8 @@ const clockTolerance = Duration.seconds(5)
 
 const decodeClaims = Schema.decodeUnknownEffect(Claims)
 
-const reasonOf = (cause: unknown): string => {
+/** What a caller is told about a failure of `jose`. */
+export const reasonOf = (cause: unknown): string => {
   if (cause instanceof errors.JWTExpired) return "token: it has expired"
   if (cause instanceof errors.JWTClaimValidationFailed) return `token: the claim ${cause.claim} is not acceptable`
   if (cause instanceof errors.JWSSignatureVerificationFailed) return "token: the signature is not ours"

@@ -1,58 +1,30 @@
 /**
- * Keeps device tokens and the secrets of webhook endpoints secret at rest.
+ * Keeps device tokens and the secrets of webhook endpoints secret at rest, under the keys of the `KeyRing`.
  *
  * **Details**
  *
- * From one secret of 32 bytes, HKDF-SHA-256 makes three keys: one for AES-256-GCM of device tokens, one for AES-256-GCM of
- * webhook secrets, and one for HMAC-SHA-256. What is sealed is bound to its tenant and its user or endpoint as additional
- * data: a row that is copied to another one does not open, and neither kind opens as the other. The key id is part of an HMAC
- * under the third key: it tells secrets apart and tells nothing about them.
+ * A token is bound to its tenant and user, a webhook's secret to its tenant and endpoint.
  *
- * **Gotchas**
- *
- * Nonces are random (12 bytes): one secret is good for about 2^32 seals of each kind. Under another secret, tokens neither
- * open nor are found again.
+ * Tokens are found again by an HMAC-SHA-256. Its key must outlive the keys that seal: it is the one that the oldest secret gave when
+ * the first token was kept (`SqlDeviceHashes`).
  */
 import type { TenantId } from "@beckon/domain/Identifiers"
 import * as Keys from "@beckon/domain/MailboxKey"
 import type { MailboxKey } from "@beckon/domain/MailboxKey"
-import { Context, Effect, Layer, Redacted, Schema } from "effect"
-import { Aead, Kdf, Mac, SecureRandom } from "effect/crypto"
+import { Context, Effect, Layer, Redacted } from "effect"
 import type { CryptoError } from "effect/crypto/CryptoError"
-import { Hex } from "effect/encoding"
+import { createHmac } from "node:crypto"
+import { KeyRing, rowOf } from "./KeyRing.ts"
+import type { Sealed, TokenNotOpened, TokenSecretInvalid } from "./KeyRing.ts"
 
-/** A token or a webhook secret; `bytes` are the nonce, the ciphertext and the tag. */
-export interface SealedToken {
-  readonly keyId: string
-  readonly bytes: Uint8Array
-}
+/** A token or a webhook secret. */
+export type SealedToken = Sealed
 
-/** The secret is not 32 bytes long. */
-export class TokenSecretInvalid extends Schema.TaggedError<TokenSecretInvalid>()("TokenSecretInvalid", {
-  /** Bytes. */
-  length: Schema.Int
-}) {
-  override get message() {
-    return `The secret for device tokens must have ${secretLength} bytes, not ${this.length}`
-  }
-}
+export { TokenNotOpened, TokenSecretInvalid } from "./KeyRing.ts"
 
-/** It was sealed under another secret, or for another user or endpoint, or was tampered with. */
-export class TokenNotOpened extends Schema.TaggedError<TokenNotOpened>()("TokenNotOpened", {
-  keyId: Schema.String,
-  cause: Schema.optionalKey(Schema.Defect())
-}) {
-  override get message() {
-    return this.cause === undefined
-      ? `No secret has the key id ${this.keyId}`
-      : `What was sealed under ${this.keyId} did not open`
-  }
-}
-
-const secretLength = 32
-const nonceLength = Aead.aes256Gcm.nonceLength
-const utf8 = new TextEncoder()
-const fromUtf8 = new TextDecoder("utf-8", { fatal: true })
+/** 32 bytes that are the same for the same token of the same tenant, and tell nothing without the key. */
+export const hashOf = (key: Redacted.Redacted<Uint8Array>, tenantId: TenantId, token: string): Uint8Array =>
+  createHmac("sha256", Redacted.value(key)).update(`${tenantId}\u0000${token}`, "utf8").digest()
 
 export class TokenCipher extends Context.Service<
   TokenCipher,
@@ -71,85 +43,24 @@ export class TokenCipher extends Context.Service<
       endpointId: string,
       sealed: SealedToken
     ) => Effect.Effect<Redacted.Redacted, TokenNotOpened>
-    /** 32 bytes that are the same for the same token of the same tenant, and tell nothing without the secret. */
-    readonly lookupHash: (tenantId: TenantId, token: string) => Effect.Effect<Uint8Array, CryptoError>
+    /** `hashOf` with the key that the oldest secret gives. */
+    readonly lookupHash: (tenantId: TenantId, token: string) => Effect.Effect<Uint8Array>
   }
 >()("@beckon/infra/security/TokenCipher") {
-  /** `secret`: 32 random bytes. */
+  static readonly layerOverRing: Layer.Layer<TokenCipher, never, KeyRing> = Layer.effect(
+    TokenCipher,
+    Effect.map(KeyRing, (ring) => ({
+      seal: (owner, token) => ring.seal("device token", Keys.toString(owner), Redacted.make(token)),
+      open: (owner, sealed) => Effect.map(ring.open("device token", Keys.toString(owner), sealed), Redacted.value),
+      sealSecret: (tenantId, endpointId, plain) => ring.seal("webhook secret", rowOf(tenantId, endpointId), plain),
+      openSecret: (tenantId, endpointId, sealed) => ring.open("webhook secret", rowOf(tenantId, endpointId), sealed),
+      lookupHash: (tenantId, token) => Effect.sync(() => hashOf(ring.oldestHashKey, tenantId, token))
+    }))
+  )
+
+  /** With one secret of 32 random bytes. */
   static readonly layer = (
     secret: Redacted.Redacted<Uint8Array>
-  ): Layer.Layer<TokenCipher, TokenSecretInvalid | CryptoError> =>
-    Layer.effect(TokenCipher, make(secret)).pipe(
-      Layer.provide(
-        Layer.mergeAll(Aead.layerWebCrypto, Mac.layerWebCrypto, Kdf.layerWebCrypto).pipe(
-          Layer.provideMerge(SecureRandom.layerWebCrypto)
-        )
-      )
-    )
+  ): Layer.Layer<TokenCipher | KeyRing, TokenSecretInvalid | CryptoError> =>
+    TokenCipher.layerOverRing.pipe(Layer.provideMerge(KeyRing.layer([{ secret }])))
 }
-
-const derive = Effect.fnUntraced(function* (secret: Redacted.Redacted<Uint8Array>) {
-  const bytes = Redacted.value(secret)
-  if (bytes.length !== secretLength) return yield* new TokenSecretInvalid({ length: bytes.length })
-  const kdf = yield* Kdf.Kdf
-  const keyFor = (purpose: string) =>
-    kdf.derive(Kdf.hkdfSha256, bytes, {
-      salt: new Uint8Array(0),
-      length: 32,
-      info: utf8.encode(`beckon ${purpose}`)
-    })
-  const aeadKeyFor = (purpose: string) => Effect.flatMap(keyFor(purpose), (key) => Aead.key(Aead.aes256Gcm, key))
-  return {
-    tokens: yield* aeadKeyFor("device token sealing"),
-    secrets: yield* aeadKeyFor("webhook secret sealing"),
-    hashing: yield* Effect.flatMap(keyFor("device token hashing"), (key) => Mac.key(Mac.hmacSha256, key))
-  }
-})
-
-/** Seals and opens under one key; `bound` is what the sealed text belongs to. */
-const makeBox = Effect.fnUntraced(function* (keyId: string, key: Aead.Key<Aead.AesGcm>) {
-  const aead = yield* Aead.Aead
-  const random = yield* SecureRandom.SecureRandom
-  return {
-    seal: Effect.fnUntraced(function* (bound: string, text: string) {
-      const nonce = yield* random.randomBytes(nonceLength)
-      const ciphertext = yield* aead.encrypt(key, utf8.encode(text), { nonce, aad: utf8.encode(bound) })
-      const bytes = new Uint8Array(nonceLength + ciphertext.length)
-      bytes.set(nonce)
-      bytes.set(ciphertext, nonceLength)
-      return { keyId, bytes }
-    }),
-
-    open: Effect.fnUntraced(function* (bound: string, sealed: SealedToken) {
-      if (sealed.keyId !== keyId) return yield* new TokenNotOpened({ keyId: sealed.keyId })
-      const nonce = sealed.bytes.slice(0, nonceLength)
-      const plaintext = yield* Effect.mapError(
-        aead.decrypt(key, sealed.bytes.slice(nonceLength), { nonce, aad: utf8.encode(bound) }),
-        (cause) => new TokenNotOpened({ keyId: sealed.keyId, cause })
-      )
-      return fromUtf8.decode(plaintext)
-    })
-  }
-})
-
-const make = Effect.fnUntraced(function* (secret: Redacted.Redacted<Uint8Array>) {
-  const mac = yield* Mac.Mac
-  const keys = yield* derive(secret)
-  // A hash is over `tenant NUL token`, so nothing that is hashed begins with a NUL.
-  const keyId = Hex.encode((yield* mac.sign(keys.hashing, utf8.encode("\u0000key id"))).subarray(0, 8))
-  const tokens = yield* makeBox(keyId, keys.tokens)
-  const secrets = yield* makeBox(keyId, keys.secrets)
-  // NUL cannot occur in an id, so two endpoints never meet.
-  const endpoint = (tenantId: TenantId, endpointId: string) => `${tenantId}\u0000${endpointId}`
-
-  return TokenCipher.of({
-    seal: (owner, token) => tokens.seal(Keys.toString(owner), token),
-    open: (owner, sealed) => tokens.open(Keys.toString(owner), sealed),
-    sealSecret: (tenantId, endpointId, plain) => secrets.seal(endpoint(tenantId, endpointId), Redacted.value(plain)),
-    openSecret: (tenantId, endpointId, sealed) =>
-      Effect.map(secrets.open(endpoint(tenantId, endpointId), sealed), (text) =>
-        Redacted.make(text, { label: "webhook secret" })
-      ),
-    lookupHash: (tenantId, token) => mac.sign(keys.hashing, utf8.encode(`${tenantId}\u0000${token}`))
-  })
-})

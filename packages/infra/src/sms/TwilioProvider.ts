@@ -10,8 +10,8 @@
  *
  * Twilio refines its codes now and then; one that is not in the tables here is judged by the HTTP status.
  */
-import { Effect, Option, Schema } from "effect"
-import type { Duration, Redacted } from "effect"
+import { Effect, Option, Redacted, Schema } from "effect"
+import type { Duration } from "effect"
 import { HttpClientRequest } from "effect/http"
 import type { HttpClient } from "effect/http"
 import type { FailureClass, SendOutcome } from "@beckon/domain/Delivery"
@@ -133,7 +133,12 @@ export const make = Effect.fnUntraced(function* (
     if (url !== undefined && !URL.canParse(url))
       return yield* new TwilioSettingsInvalid({ reason: `${name} is not a URL` })
   }
-  const send = yield* ProviderHttp.make({ timeout: settings.timeout, secrets: [settings.authToken] })
+  // As it goes over the wire too: a proxy may quote the header.
+  const login = Buffer.from(`${settings.accountSid}:${Redacted.value(settings.authToken)}`).toString("base64")
+  const send = yield* ProviderHttp.make({
+    timeout: settings.timeout,
+    secrets: [settings.authToken, Redacted.make(login)]
+  })
   const url = new URL(`/2010-04-01/Accounts/${settings.accountSid}/Messages.json`, baseUrl)
 
   const sendOne = ({ correlationId, deliveryId, message }: Outgoing<"sms">): Effect.Effect<SendOutcome> => {

@@ -22,6 +22,11 @@ export interface UwsHost {
 const lingerMillis = 2000
 const lingerBytes = 4 * 1024 * 1024
 
+const limitsOf = (limits: UwsLimits, path: string): UwsLimits => {
+  const upload = limits.uploads?.get(path)
+  return upload === undefined ? limits : { ...limits, ...upload }
+}
+
 export class Exchange implements OpenRequest {
   readonly res: HttpResponse
   readonly method: string
@@ -50,6 +55,8 @@ export class Exchange implements OpenRequest {
   private lingering = -1
   private lingered = 0
   readonly host: UwsHost
+  /** Those of the host, with what its path may have more. */
+  private readonly limits: UwsLimits
 
   /** Copies what it needs of `req`, which is only valid while the native handler runs. */
   constructor(host: UwsHost, res: HttpResponse, req: HttpRequest) {
@@ -62,12 +69,13 @@ export class Exchange implements OpenRequest {
     this.headers = head.headers
     this.remoteAddress = remoteAddressText(res)
     this.startedAt = host.connections.clock.currentTimeMillisUnsafe()
-    const refusal = refuseHead(head, host.limits)
+    this.limits = limitsOf(host.limits, req.getUrl())
+    const refusal = refuseHead(head, this.limits)
     if (hasBody(this.headers)) {
-      this.body = new RequestBody(host.limits.maxBodyBytes, {
+      this.body = new RequestBody(this.limits.maxBodyBytes, {
         pause: () => this.ended || this.res.pause(),
         resume: () => this.ended || this.res.resume(),
-        tooLarge: () => this.answerProblem(bodyTooLarge(host.limits))
+        tooLarge: () => this.answerProblem(bodyTooLarge(this.limits))
       })
     }
     if (refusal !== undefined) this.answerProblem(refusal)
@@ -215,7 +223,7 @@ export class Exchange implements OpenRequest {
       if (now - this.lingering >= lingerMillis) this.endLinger(false)
       return
     }
-    const { limits } = this.host
+    const { limits } = this
     if (this.body !== undefined && !this.body.complete) {
       // The binding cuts uploads under 16 KB/s after 10 s, held ones too; this renews its timer, ours decides.
       this.res.pause()
@@ -235,6 +243,12 @@ export class Exchange implements OpenRequest {
         this.onCut?.("limit")
         return
       }
+    }
+    // The last bytes can come before a hold is noticed. Letting the socket go then starts the binding's timer again, with nothing left
+    // to come: it would cut a client that only waits for its answer.
+    if (this.body?.complete && this.body.held && !this.responding && !this.headWritten) {
+      this.res.pause()
+      this.res.resume()
     }
     this.lastCheck = now
     const { handlerTimeout } = limits

@@ -37,6 +37,8 @@ export class RequestBody {
   complete = false
   /** True while this side holds the socket back. */
   paused = false
+  /** True once this side has held the socket back. */
+  held = false
   private failure: BodyFailure | undefined
   private chunks: Array<Uint8Array<ArrayBuffer>> = []
   private buffered = 0
@@ -73,6 +75,7 @@ export class RequestBody {
       this.complete = true
     } else if (this.buffered > highWaterBytes && this.mode !== "collect" && !this.paused) {
       this.paused = true
+      this.held = true
       this.control.pause()
     }
     if (isLast || this.mode === "stream") this.wake()

@@ -50,8 +50,16 @@ export interface UwsLimits {
   readonly maxBodyBytes: number
   /** Time from the head to the last byte of the body, 408 above, checked every second; time in which the handler does not read is not counted. */
   readonly bodyTimeout: Duration.Duration
+  /** What stands in for `maxBodyBytes` and `bodyTimeout` on these paths, as they are sent. */
+  readonly uploads?: ReadonlyMap<string, UwsUpload> | undefined
   /** Time from the head to the start of the response, 503 above; `undefined` is no limit. */
   readonly handlerTimeout: Duration.Duration | undefined
+}
+
+/** A path whose bodies are read as a stream, and so may be larger and slower than others. */
+export interface UwsUpload {
+  readonly maxBodyBytes: number
+  readonly bodyTimeout: Duration.Duration
 }
 
 export interface UwsServerOptions {
@@ -67,6 +75,8 @@ export interface UwsServerOptions {
   readonly maxBodyBytes?: number | undefined
   /** 30 s when not given. */
   readonly bodyTimeout?: Duration.Input | undefined
+  /** None when not given. */
+  readonly uploads?: ReadonlyMap<string, UwsUpload> | undefined
   /** No limit when not given. */
   readonly handlerTimeout?: Duration.Input | undefined
   /** How long requests in flight may take to finish when the server stops; 10 s when not given. */
@@ -89,6 +99,8 @@ export class UwsServer extends Context.Service<
     readonly port: Effect.Effect<number | undefined>
     /** Stops listening, closes web sockets, waits for requests in flight at most `shutdownGrace`. Runs once. */
     readonly shutdown: Effect.Effect<void>
+    /** Sends a text frame to every open web socket that has subscribed to the channel; encoded and framed once. */
+    readonly publish: (channel: string, text: string) => void
     /** Takes web sockets on `path` until the scope closes; afterwards the path answers 503. */
     readonly websocket: <D, R = never>(
       path: string,
@@ -115,6 +127,7 @@ const limitsOf = (options: UwsServerOptions): UwsLimits => ({
   maxHeaderCount: Math.min(options.maxHeaderCount ?? 64, Native.nativeMaxHeaderCount),
   maxBodyBytes: options.maxBodyBytes ?? 1_048_576,
   bodyTimeout: Duration.fromInputUnsafe(options.bodyTimeout ?? Duration.seconds(30)),
+  uploads: options.uploads,
   handlerTimeout: options.handlerTimeout === undefined ? undefined : Duration.fromInputUnsafe(options.handlerTimeout)
 })
 
@@ -170,6 +183,7 @@ const makeServer = Effect.fnUntraced(function* (options: UwsServerOptions) {
     address: Effect.sync(() => address),
     port: Effect.sync(() => (listening === undefined ? undefined : address.port)),
     shutdown,
+    publish: (channel, text) => void (stopped || app.publish(channel, text, false, false)),
     websocket: (path, options) => registerWebSocket({ app, limits, connections }, path, options)
   })
 })

@@ -3,8 +3,9 @@
  *
  * **Details**
  *
- * There is no publish and subscribe here and nothing per connection but one `UwsSocket`: who gets what is the caller's
- * business. A callback that throws is logged and closes its own socket with 1011.
+ * There is nothing per connection but one `UwsSocket`: who gets what is the caller's business. What `UwsServer.publish` sends
+ * is framed once and goes to all subscribers at the end of the turn of the event loop, in order with what `send` sends; a
+ * socket over its `maxBackpressure` is passed over or closed, as `closeOnBackpressureLimit` says. A callback that throws is logged and closes its own socket with 1011.
  *
  * **Gotchas**
  *
@@ -98,6 +99,15 @@ export class UwsSocket<D> {
   /** Sends a text frame: 1 sent, 0 waits for the reader, 2 dropped (over `maxBackpressure`, or closed). */
   send(text: string): number {
     return this.native === undefined ? SendResult.dropped : this.native.send(text, false, false)
+  }
+
+  /** From now on it gets what `UwsServer.publish` sends to this channel, until it is closed. */
+  subscribe(channel: string): void {
+    this.native?.subscribe(channel)
+  }
+
+  unsubscribe(channel: string): void {
+    this.native?.unsubscribe(channel)
   }
 
   /** Bytes that wait for the reader. */

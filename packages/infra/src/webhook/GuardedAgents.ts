@@ -15,7 +15,7 @@
  */
 import { Agent as HttpAgent } from "node:http"
 import { Agent as HttpsAgent } from "node:https"
-import { isIP, Socket } from "node:net"
+import { connect, isIP, Socket } from "node:net"
 import type { LookupFunction } from "node:net"
 import type { Duplex } from "node:stream"
 import { rootCertificates } from "node:tls"
@@ -177,12 +177,27 @@ export interface GuardedAgents {
   readonly http: HttpAgent
   /** For any client that takes an agent of `node:https`. */
   readonly https: HttpsAgent
+  /** For protocols that are not HTTP. A host that is refused gives a socket that fails; whoever asked for it closes it. */
+  readonly connect: (host: string, port: number) => Socket
 }
+
+const guardedConnect =
+  (options: GuardOptions) =>
+  (host: string, port: number): Socket => {
+    // Node looks only names up: an address has to be judged here.
+    if (isIP(host) !== 0 && !options.addresses.allows(host)) return new Socket().destroy(refused())
+    const lookup = guardedLookup(options)
+    return connect({ host, port, lookup, autoSelectFamily: true, autoSelectFamilyAttemptTimeout: 2_000 })
+  }
 
 /** Both belong to the scope: their connections end with it. */
 export const make = (options: GuardOptions): Effect.Effect<GuardedAgents, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.sync(() => ({ http: new GuardedHttpAgent(options), https: new GuardedHttpsAgent(options) })),
+    Effect.sync(() => ({
+      http: new GuardedHttpAgent(options),
+      https: new GuardedHttpsAgent(options),
+      connect: guardedConnect(options)
+    })),
     ({ http, https }) =>
       Effect.sync(() => {
         http.destroy()

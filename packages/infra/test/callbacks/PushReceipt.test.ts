@@ -25,7 +25,7 @@ describe("PushReceipt", () => {
   ] as const)("%s is news of the delivery", ([event, state]) =>
     Effect.gen(function* () {
       yield* TestClock.setTime(1_000)
-      expect(yield* PushReceipt.events(secret, body({ event }))).toEqual([
+      expect(yield* PushReceipt.events([secret], body({ event }))).toEqual([
         {
           provider: "client",
           eventKey: `0199-d1:${event}`,
@@ -47,7 +47,7 @@ describe("PushReceipt", () => {
     { delivery_id: "0199-d2" }
   ])("%o is refused as forged", (changes) =>
     Effect.gen(function* () {
-      expect(yield* Effect.flip(PushReceipt.events(secret, body(changes)))).toMatchObject({ reason: "forged" })
+      expect(yield* Effect.flip(PushReceipt.events([secret], body(changes)))).toMatchObject({ reason: "forged" })
     })
   )
 
@@ -55,7 +55,7 @@ describe("PushReceipt", () => {
     "%o is refused as malformed",
     (changes) =>
       Effect.gen(function* () {
-        expect(yield* Effect.flip(PushReceipt.events(secret, body(changes)))).toMatchObject({ reason: "malformed" })
+        expect(yield* Effect.flip(PushReceipt.events([secret], body(changes)))).toMatchObject({ reason: "malformed" })
       })
   )
 })

@@ -5,6 +5,7 @@ import { generateKeyPairSync } from "node:crypto"
 import type { Socket } from "node:net"
 import * as SmtpProvider from "../../src/email/SmtpProvider.ts"
 import { emailTo, outgoing } from "./EmailFixture.ts"
+import { OutboundPost } from "../../src/webhook/OutboundPost.ts"
 import * as Smtp from "./SmtpFixture.ts"
 
 const from = "Acme <no-reply@acme.example>"
@@ -91,6 +92,32 @@ describe("SmtpProvider", () => {
         expect(body).toContain("It comes at 18:40.")
         expect(body).toContain("<p>It comes at <b>18:40</b>.</p>")
       })
+  )
+
+  it.live("a host that a stranger chose is reached through the guard, and not at a private address", () =>
+    Effect.gen(function* () {
+      const server = yield* Smtp.start({ secure: true })
+      const plainServer = yield* Smtp.start()
+      const sendWith = Effect.fnUntraced(
+        function* (_allowed: ReadonlyArray<string>, isSecure: boolean) {
+          const { agents } = yield* OutboundPost
+          const { ca, port } = isSecure ? server : plainServer
+          const provider = yield* connected(
+            port,
+            { ca, dial: agents.connect, startTls: "required" },
+            { scheme: isSecure ? "smtps" : "smtp", user: "ada:pass%20word@" }
+          )
+          return yield* provider.send([outgoing(emailTo("ada@example.com"))])
+        },
+        (sending, allowedNetworks) => Effect.provide(sending, OutboundPost.layer({ allowedNetworks }))
+      )
+      expect(yield* sendWith(["127.0.0.0/8", "::1/128"], true)).toMatchObject([{ _tag: "Sent" }])
+      expect(yield* sendWith(["127.0.0.0/8", "::1/128"], false)).toMatchObject([{ _tag: "Sent" }])
+      expect(plainServer.received).toMatchObject([{ secure: true, user: "ada" }])
+      const [refused] = yield* sendWith([], true)
+      expect(refused).toMatchObject({ _tag: "Failed", class: "transient" })
+      expect(server.received).toHaveLength(1)
+    })
   )
 
   it.live("connections are kept: ten messages need no more than two", () =>

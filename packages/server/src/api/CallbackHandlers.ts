@@ -13,18 +13,25 @@ import { HttpApiBuilder } from "effect/http-api"
 import { BeckonApi } from "@beckon/domain/api/BeckonApi"
 import { BodyTooLarge, maxCallbackBytes } from "@beckon/domain/api/CallbackApi"
 import type { ProviderEvent } from "@beckon/domain/Delivery"
+import type { TenantId } from "@beckon/domain/Identifiers"
 import { NotFound, Unauthorized, Unavailable, Unprocessable } from "@beckon/domain/Problem"
 import { DeliveryStore } from "@beckon/domain/ports/DeliveryStore"
+import type { StoreUnavailable } from "@beckon/domain/ports/NotificationStore"
+import type { ProviderKind } from "@beckon/domain/ProviderAccount"
 import type { CallbackRefused, CallbackRequest } from "@beckon/infra/callbacks/Callback"
 import * as PushReceipt from "@beckon/infra/callbacks/PushReceipt"
 import * as SendGridCallback from "@beckon/infra/callbacks/SendGridCallback"
 import * as TwilioCallback from "@beckon/infra/callbacks/TwilioCallback"
 import * as WhatsAppCallback from "@beckon/infra/callbacks/WhatsAppCallback"
 import { storeToProblem } from "../inbox/Inbox.ts"
+import * as AccountCallbacks from "../providers/AccountCallbacks.ts"
+import { TenantProviders } from "../providers/TenantProviders.ts"
 import { CallbackSettings } from "./CallbackSettings.ts"
 import type { CallbackSettingsShape } from "./CallbackSettings.ts"
 
-type Check = (request: CallbackRequest) => Effect.Effect<ReadonlyArray<ProviderEvent>, CallbackRefused>
+type Check = (
+  request: CallbackRequest
+) => Effect.Effect<ReadonlyArray<ProviderEvent>, CallbackRefused | StoreUnavailable>
 
 const maxBodySize = ByteSize.bytes(maxCallbackBytes)
 
@@ -64,8 +71,8 @@ const twilioOf = ({ publicUrl, twilioAuthToken }: CallbackSettingsShape): Check 
     ? undefined
     : TwilioCallback.make({ authToken: twilioAuthToken }).events
 
-const receiptsOf = ({ receiptSecret }: CallbackSettingsShape): Check | undefined =>
-  receiptSecret === undefined ? undefined : (request) => PushReceipt.events(receiptSecret, request)
+const receiptsOf = ({ receiptSecrets }: CallbackSettingsShape): Check | undefined =>
+  receiptSecrets.length === 0 ? undefined : (request) => PushReceipt.events(receiptSecrets, request)
 
 /** Path and query as they came; the origin is what the proxy before us called, and not what the provider did. */
 const targetOf = ({ originalUrl }: HttpServerRequest.HttpServerRequest): string =>
@@ -78,6 +85,7 @@ export const layer = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const settings = yield* CallbackSettings
     const store = yield* DeliveryStore
+    const providers = yield* TenantProviders
     const { publicUrl, sendgridPublicKey } = settings
     const sendGrid =
       sendgridPublicKey === undefined
@@ -95,12 +103,35 @@ export const layer = HttpApiBuilder.group(
       if (check === undefined) return yield* absent
       const body = yield* bodyOf(request)
       const called = { url: origin + targetOf(request), headers: request.headers, body }
-      const events = yield* Effect.mapError(check(called), toProblem)
+      const events = yield* Effect.catchTags(check(called), {
+        CallbackRefused: (refused) => Effect.fail(toProblem(refused)),
+        StoreUnavailable: storeToProblem
+      })
       const received = yield* Effect.catch(store.recordEvents(events, yield* DateTime.now), storeToProblem)
       return { data: { received } }
     })
 
+    const accountOf = (
+      { account, tenant }: { readonly account: string; readonly tenant: TenantId },
+      kind: ProviderKind
+    ) =>
+      AccountCallbacks.find(tenant, account, kind).pipe(
+        Effect.provideService(TenantProviders, providers),
+        Effect.provideService(DeliveryStore, store),
+        Effect.catchTag("StoreUnavailable", storeToProblem)
+      )
+
     return handlers
+      .handleRaw("account", ({ params, request }) =>
+        Effect.flatMap(accountOf(params, params.provider), (found) => receive(found?.events, request))
+      )
+      .handle("accountChallenge", ({ params, request }) =>
+        Effect.gen(function* () {
+          const found = yield* accountOf(params, "whatsapp")
+          if (found?.challenge === undefined) return yield* absent
+          return yield* Effect.mapError(found.challenge(request.originalUrl), toProblem)
+        })
+      )
       .handleRaw("sendgrid", ({ request }) => receive(sendGrid, request))
       .handleRaw("twilio", ({ request }) => receive(twilio, request))
       .handleRaw("whatsapp", ({ request }) => receive(whatsApp?.events, request))

@@ -11,8 +11,8 @@ export interface CallbackSettingsShape {
   readonly whatsappAppSecret: Redacted.Redacted | undefined
   /** What WhatsApp repeats when it checks the address. */
   readonly whatsappVerifyToken: Redacted.Redacted | undefined
-  /** With what the receipts of pushes are made. */
-  readonly receiptSecret: Redacted.Redacted<Uint8Array> | undefined
+  /** With what the receipts of pushes are made, and were. */
+  readonly receiptSecrets: ReadonlyArray<Redacted.Redacted<Uint8Array>>
   /** Where providers reach this server, such as `https://beckon.example.com`: Twilio signs the address that it calls. */
   readonly publicUrl: string | undefined
 }
@@ -22,7 +22,7 @@ const none: CallbackSettingsShape = {
   twilioAuthToken: undefined,
   whatsappAppSecret: undefined,
   whatsappVerifyToken: undefined,
-  receiptSecret: undefined,
+  receiptSecrets: [],
   publicUrl: undefined
 }
 

@@ -11,6 +11,7 @@ import { NotFound } from "@beckon/domain/Problem"
 import { DeadLetters } from "@beckon/domain/ports/DeadLetters"
 import { DeliveryStore } from "@beckon/domain/ports/DeliveryStore"
 import type { DeadTarget } from "@beckon/domain/ports/DeliveryStore"
+import { Audit } from "../audit/Audit.ts"
 import { Nudges } from "../delivery/Nudges.ts"
 import * as Cursor from "../inbox/Cursor.ts"
 import { storeToProblem } from "../inbox/Inbox.ts"
@@ -32,6 +33,10 @@ const targetOf = (body: DeadTargetBody): DeadTarget =>
         ...(body.channel === undefined ? {} : { channel: body.channel })
       }
 
+/** What was asked for, as the audit log shows it. */
+const notedOf = (body: DeadTargetBody) =>
+  "ids" in body ? { ids: [...body.ids] } : { all: true, channel: body.channel ?? null, limit: body.limit ?? null }
+
 export const layer = HttpApiBuilder.group(
   BeckonApi,
   "deadLetters",
@@ -39,6 +44,7 @@ export const layer = HttpApiBuilder.group(
     const store = yield* DeliveryStore
     const letters = yield* DeadLetters
     const nudges = yield* Nudges
+    const audit = yield* Audit
     return handlers.handleAll({
       list: ({ query: { channel, cursor, limit = defaultLimit, userId } }) =>
         Effect.gen(function* () {
@@ -79,6 +85,12 @@ export const layer = HttpApiBuilder.group(
           const now = yield* DateTime.now
           const data = yield* Effect.catch(store.replay(tenantId, targetOf(payload), now), storeToProblem)
           nudges.send.now()
+          yield* audit.record({
+            action: "dead_letter.replay",
+            target: "dead_letters",
+            before: notedOf(payload),
+            after: { replayed: data.map(({ id, replayedAs }) => ({ id, replayed_as: replayedAs })) }
+          })
           return { data }
         }),
       discard: ({ payload }) =>
@@ -86,6 +98,12 @@ export const layer = HttpApiBuilder.group(
           const { tenantId } = yield* CurrentIdentity
           const now = yield* DateTime.now
           const discarded = yield* Effect.catch(store.discard(tenantId, targetOf(payload), now), storeToProblem)
+          yield* audit.record({
+            action: "dead_letter.discard",
+            target: "dead_letters",
+            before: notedOf(payload),
+            after: { discarded }
+          })
           return { data: { discarded } }
         })
     })

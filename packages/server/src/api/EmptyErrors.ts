@@ -22,7 +22,7 @@ const withBody = (response: HttpServerResponse.HttpServerResponse): HttpServerRe
     : response
 
 /** Failures of our own keep their response; anything else is a 500. */
-const asProblems = <E, R>(
+export const asProblems = <E, R>(
   app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R> =>
   app.pipe(

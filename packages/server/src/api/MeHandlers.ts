@@ -10,8 +10,8 @@ import { NotFound } from "@beckon/domain/Problem"
 import { DeviceStore } from "@beckon/domain/ports/DeviceStore"
 import { PreferenceStore } from "@beckon/domain/ports/PreferenceStore"
 import { Inbox, storeToProblem } from "../inbox/Inbox.ts"
-import * as Wishes from "../inbox/Wishes.ts"
 import * as Devices from "./Devices.ts"
+import * as PreferenceVersions from "./PreferenceVersions.ts"
 
 const currentKey = Effect.map(CurrentIdentity, ({ tenantId, userId }): MailboxKey => ({ tenantId, userId }))
 
@@ -40,10 +40,9 @@ export const layer = HttpApiBuilder.group(
       markUnread: ({ payload }) =>
         Effect.flatMap(currentKey, (key) => Effect.map(inbox.markUnread(key, payload.ids), asData)),
       remove: ({ payload }) => Effect.flatMap(currentKey, (key) => Effect.map(inbox.remove(key, payload.ids), asData)),
-      preferences: () =>
-        Effect.flatMap(currentKey, (key) => Effect.map(Effect.catch(preferences.get(key), storeToProblem), asData)),
+      preferences: () => Effect.flatMap(currentKey, (key) => PreferenceVersions.read(preferences, key)),
       setPreferences: ({ payload }) =>
-        Effect.flatMap(currentKey, (key) => Effect.as(Wishes.save(preferences, key, payload), asData(payload))),
+        Effect.flatMap(currentKey, (key) => PreferenceVersions.write(preferences, key, payload)),
       registerDevice: ({ payload }) =>
         Effect.flatMap(currentKey, (key) => Effect.catch(devices.register(key, payload), storeToProblem)),
       devices: () => Effect.flatMap(currentKey, (key) => Effect.map(Devices.viewsOf(devices, key), asData)),

@@ -4,14 +4,14 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { BeckonApi } from "@beckon/domain/api/BeckonApi"
+import { CallOrigin } from "@beckon/domain/CallOrigin"
 import { CurrentIdentity } from "@beckon/domain/Identity"
 import { Unavailable } from "@beckon/domain/Problem"
 import { Audiences } from "../inbox/Audiences.ts"
 import { Notifications } from "../inbox/Notifications.ts"
 
-/** What is logged on the way of a request names it as its CurrentIdentity does. */
-const correlated = <A, E, R>(effect: Effect.Effect<A, E, R>, id: string | undefined): Effect.Effect<A, E, R> =>
-  id === undefined ? effect : Effect.annotateLogs(effect, "correlation_id", id)
+/** Scheduled ones are kept with it, and leave without their caller. */
+const correlationId = Effect.map(CallOrigin, (origin) => origin.correlationId ?? undefined)
 
 export const layer = HttpApiBuilder.group(
   BeckonApi,
@@ -20,7 +20,7 @@ export const layer = HttpApiBuilder.group(
     const notifications = yield* Notifications
     const audiences = yield* Audiences
     return handlers.handleAll({
-      send: ({ headers, payload: { requestId, userId, ...content } }) =>
+      send: ({ payload: { requestId, userId, ...content } }) =>
         Effect.gen(function* () {
           const { tenantId } = yield* CurrentIdentity
           const [sent] = yield* notifications.send({
@@ -28,17 +28,17 @@ export const layer = HttpApiBuilder.group(
             content,
             userIds: [userId],
             dedupeKey: requestId === undefined ? undefined : `request:${requestId}`,
-            correlationId: headers["x-correlation-id"]
+            correlationId: yield* correlationId
           })
           if (sent === undefined) return yield* new Unavailable({ detail: "The mailbox gave no answer; try again." })
           return { data: sent }
-        }).pipe((sending) => correlated(sending, headers["x-correlation-id"])),
-      broadcast: ({ headers, payload }) =>
+        }),
+      broadcast: ({ payload }) =>
         Effect.gen(function* () {
           const { tenantId } = yield* CurrentIdentity
-          const { nextCursor, ...data } = yield* audiences.broadcast(tenantId, payload, headers["x-correlation-id"])
+          const { nextCursor, ...data } = yield* audiences.broadcast(tenantId, payload, yield* correlationId)
           return { data, meta: { nextCursor } }
-        }).pipe((sending) => correlated(sending, headers["x-correlation-id"])),
+        }),
       status: ({ params }) =>
         Effect.flatMap(CurrentIdentity, ({ tenantId }) =>
           Effect.map(notifications.status(tenantId, params.id), (data) => ({ data }))

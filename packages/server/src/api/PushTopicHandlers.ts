@@ -13,6 +13,7 @@ import { DeliveryStore } from "@beckon/domain/ports/DeliveryStore"
 import { DeviceStore } from "@beckon/domain/ports/DeviceStore"
 import { PushTopics } from "@beckon/domain/ports/PushTopics"
 import type { PushRefused } from "@beckon/domain/ports/PushTopics"
+import { Audit } from "../audit/Audit.ts"
 import { Nudges } from "../delivery/Nudges.ts"
 import { topicNameOf } from "../delivery/TopicNames.ts"
 import { storeToProblem } from "../inbox/Inbox.ts"
@@ -38,9 +39,10 @@ export const layer = HttpApiBuilder.group(
     const devices = yield* DeviceStore
     const topics = yield* PushTopics
     const nudges = yield* Nudges
+    const audit = yield* Audit
 
     const change = Effect.fnUntraced(function* (
-      call: (typeof topics)["subscribe"],
+      verb: "subscribe" | "unsubscribe",
       tenantId: TenantId,
       topic: string,
       userIds: ReadonlyArray<UserId>
@@ -52,11 +54,17 @@ export const layer = HttpApiBuilder.group(
         .filter(isForTopics)
         .map((token) => Redacted.make(token))
       const name = topicNameOf(tenantId, topic)
-      const changes = yield* Effect.forEach(Array.chunksOf(tokens, maxTokens), (chunk) => call(chunk, name)).pipe(
-        Effect.catch(toProblem)
-      )
+      const changes = yield* Effect.forEach(Array.chunksOf(tokens, maxTokens), (chunk) =>
+        topics[verb](chunk, name)
+      ).pipe(Effect.catch(toProblem))
       const failed = changes.reduce((sum, { refused }) => sum + refused.length, 0)
-      return { data: { devices: changes.reduce((sum, { changed }) => sum + changed, 0), failed } }
+      const data = { devices: changes.reduce((sum, { changed }) => sum + changed, 0), failed }
+      yield* audit.record({
+        action: `push_topic.${verb}`,
+        target: `push_topic/${topic}`,
+        after: { users: keys.length, ...data }
+      })
+      return { data }
     })
 
     return handlers.handleAll({
@@ -94,15 +102,15 @@ export const layer = HttpApiBuilder.group(
           if (deliveryId === undefined)
             return yield* new Unavailable({ detail: "The store gave no answer; try again." })
           nudges.send.now()
+          const target = `push_topic/${params.topic}`
+          yield* audit.record({ action: "push_topic.send", target, after: { delivery_id: deliveryId, title } })
           return { data: { deliveryId } }
         }),
       subscribe: ({ params, payload }) =>
-        Effect.flatMap(CurrentIdentity, ({ tenantId }) =>
-          change(topics.subscribe, tenantId, params.topic, payload.userIds)
-        ),
+        Effect.flatMap(CurrentIdentity, ({ tenantId }) => change("subscribe", tenantId, params.topic, payload.userIds)),
       unsubscribe: ({ params, payload }) =>
         Effect.flatMap(CurrentIdentity, ({ tenantId }) =>
-          change(topics.unsubscribe, tenantId, params.topic, payload.userIds)
+          change("unsubscribe", tenantId, params.topic, payload.userIds)
         )
     })
   })

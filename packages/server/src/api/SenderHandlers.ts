@@ -8,6 +8,7 @@ import { CurrentIdentity } from "@beckon/domain/Identity"
 import type { Accepted } from "@beckon/domain/Notification"
 import type { UserId } from "@beckon/domain/Identifiers"
 import { Unavailable } from "@beckon/domain/Problem"
+import { chargeRows } from "../http/CurrentCall.ts"
 import { EventIngest } from "../ingest/EventIngest.ts"
 import { Sender } from "../inbox/Sender.ts"
 
@@ -44,7 +45,9 @@ const events = HttpApiBuilder.group(
       ingest: ({ payload }) =>
         Effect.gen(function* () {
           const identity = yield* CurrentIdentity
-          const ingested = yield* ingest(identity.tenantId, Array.isArray(payload) ? payload : [payload])
+          const all = Array.isArray(payload) ? payload : [payload]
+          yield* chargeRows(all.length)
+          const ingested = yield* ingest(identity.tenantId, all)
           return {
             data: ingested.map(({ eventId, notifications }) => ({
               eventId,

@@ -5,15 +5,17 @@ import { DateTime, Effect, Option } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { BeckonApi } from "@beckon/domain/api/BeckonApi"
 import { CurrentIdentity } from "@beckon/domain/Identity"
-import type { UserId } from "@beckon/domain/Identifiers"
+import type { TenantId, UserId } from "@beckon/domain/Identifiers"
 import { Conflict, NotFound, Unprocessable } from "@beckon/domain/Problem"
 import { DeviceStore } from "@beckon/domain/ports/DeviceStore"
 import { PreferenceStore } from "@beckon/domain/ports/PreferenceStore"
 import { UserDirectory } from "@beckon/domain/ports/UserDirectory"
+import { Audit } from "../audit/Audit.ts"
 import * as Cursor from "../inbox/Cursor.ts"
 import { storeToProblem } from "../inbox/Inbox.ts"
-import * as Wishes from "../inbox/Wishes.ts"
+import { Recipients } from "../users/Recipients.ts"
 import * as Devices from "./Devices.ts"
+import * as PreferenceVersions from "./PreferenceVersions.ts"
 
 const defaultLimit = 20
 
@@ -28,8 +30,17 @@ export const layer = HttpApiBuilder.group(
     const directory = yield* UserDirectory
     const preferences = yield* PreferenceStore
     const devices = yield* DeviceStore
+    const recipients = yield* Recipients
+    const audit = yield* Audit
 
     const keyOf = (userId: UserId) => Effect.map(CurrentIdentity, ({ tenantId }) => ({ tenantId, userId }))
+
+    /** What is written here would be read by nobody. */
+    const notExternal = Effect.fnUntraced(function* (tenantId: TenantId) {
+      const source = yield* Effect.catch(recipients.externalOf(tenantId), storeToProblem)
+      if (Option.isNone(source)) return
+      return yield* new Conflict({ detail: "settings.recipients: the tenant's users are those of its own service" })
+    })
 
     return handlers.handleAll({
       create: ({ payload: { userId, ...user } }) =>
@@ -37,6 +48,7 @@ export const layer = HttpApiBuilder.group(
           const { tenantId } = yield* CurrentIdentity
           // `/users/me` is the caller himself.
           if (userId === "me") return yield* new Unprocessable({ detail: "user_id: me stands for the caller" })
+          yield* notExternal(tenantId)
           const now = yield* DateTime.now
           const made = yield* Effect.catch(directory.create(tenantId, userId, user, now), storeToProblem)
           if (Option.isNone(made)) return yield* new Conflict({ detail: "user_id: a user of this id is there already" })
@@ -66,6 +78,7 @@ export const layer = HttpApiBuilder.group(
       update: ({ params, payload }) =>
         Effect.gen(function* () {
           const { tenantId } = yield* CurrentIdentity
+          yield* notExternal(tenantId)
           const now = yield* DateTime.now
           const changed = yield* Effect.catch(directory.update(tenantId, params.id, payload, now), storeToProblem)
           return Option.isNone(changed) ? yield* unknown : { data: changed.value }
@@ -75,13 +88,11 @@ export const layer = HttpApiBuilder.group(
           const { tenantId } = yield* CurrentIdentity
           const known = yield* Effect.catch(directory.remove(tenantId, params.id), storeToProblem)
           if (!known) return yield* unknown
+          yield* audit.record({ action: "user.remove", target: `user/${params.id}` })
         }),
-      preferences: ({ params }) =>
-        Effect.flatMap(keyOf(params.id), (key) =>
-          Effect.map(Effect.catch(preferences.get(key), storeToProblem), asData)
-        ),
+      preferences: ({ params }) => Effect.flatMap(keyOf(params.id), (key) => PreferenceVersions.read(preferences, key)),
       setPreferences: ({ params, payload }) =>
-        Effect.flatMap(keyOf(params.id), (key) => Effect.as(Wishes.save(preferences, key, payload), asData(payload))),
+        Effect.flatMap(keyOf(params.id), (key) => PreferenceVersions.write(preferences, key, payload)),
       devices: ({ params }) =>
         Effect.flatMap(keyOf(params.id), (key) => Effect.map(Devices.viewsOf(devices, key), asData))
     })

@@ -5,7 +5,10 @@ import { Command } from "effect/cli"
 import * as DeadLetters from "./DeadLetters.ts"
 import * as Deliveries from "./Deliveries.ts"
 import * as InboxList from "./InboxList.ts"
+import * as Keyring from "./Keyring.ts"
+import * as Keys from "./Keys.ts"
 import * as Migrate from "./Migrate.ts"
+import * as Seed from "./Seed.ts"
 import * as Send from "./Send.ts"
 import * as Serve from "./Serve.ts"
 import * as Tail from "./Tail.ts"
@@ -17,12 +20,15 @@ export const beckon = Command.make("beckon").pipe(
   Command.withSubcommands([
     Serve.command,
     Migrate.command,
+    Keyring.command,
+    Seed.command,
     Token.command,
     Send.command,
     Tail.command,
     InboxList.command,
     Deliveries.command,
-    DeadLetters.command
+    DeadLetters.command,
+    Keys.command
   ])
 )
 

@@ -61,6 +61,8 @@ const signalled = Signals.use(({ first }) => first).pipe(
 const start = Effect.fnUntraced(function* (config: ServerConfigShape, scope: Scope.Scope) {
   yield* checkPort(config)
   if (Option.isSome(config.jwtSecret)) yield* Effect.scoped(Layer.build(Secrets.layerTokens))
+  if (Option.isSome(config.keys) || Option.isSome(config.deviceTokenSecret))
+    yield* Effect.scoped(Layer.build(Secrets.layerCipher))
   const services = yield* Layer.buildWithScope(app, scope)
   const port = yield* Context.get(services, UwsServer).port
   yield* Console.log(readyLine(config, port ?? config.port))

@@ -63,7 +63,7 @@ export interface Caller {
   readonly token: Option.Option<Redacted.Redacted>
   readonly tenant: TenantId
   readonly user: UserId
-  readonly role: "user" | "service"
+  readonly role: "user" | "service" | "admin"
 }
 
 /** The token that was given, or a fresh one of a few minutes. */

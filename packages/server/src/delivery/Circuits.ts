@@ -1,5 +1,5 @@
 /**
- * A circuit breaker for each provider and tenant, shared by all nodes.
+ * A circuit breaker for each account and tenant, shared by all nodes.
  *
  * **Details**
  *

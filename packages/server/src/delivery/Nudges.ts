@@ -29,7 +29,9 @@ export class Nudges extends Context.Service<
     readonly send: Nudge
     /** Scheduled notifications wait for their time. */
     readonly schedule: Nudge
+    /** Chunks of batches wait for a worker. */
+    readonly batch: Nudge
   }
 >()("@beckon/server/delivery/Nudges") {
-  static readonly layer = Layer.effect(Nudges, Effect.all({ plan: make, send: make, schedule: make }))
+  static readonly layer = Layer.effect(Nudges, Effect.all({ plan: make, send: make, schedule: make, batch: make }))
 }

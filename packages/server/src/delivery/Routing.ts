@@ -7,16 +7,16 @@
  * always reads what is set now. Of a tenant that cannot be read, everything is planned at once: that is never too late.
  */
 import { Cause, Clock, DateTime, Duration, Effect, Layer } from "effect"
-import { deliveryChannels } from "@beckon/domain/Delivery"
+import type { DeliveryChannel } from "@beckon/domain/Delivery"
 import * as DeliveryPlan from "@beckon/domain/DeliveryPlan"
 import type { TenantId } from "@beckon/domain/Identifiers"
 import type { StoredNotification } from "@beckon/domain/Notification"
-import { ChannelProviders } from "@beckon/domain/ports/ChannelProvider"
 import { RoutingPolicyStore } from "@beckon/domain/ports/RoutingPolicyStore"
 import { WebhookEndpointStore } from "@beckon/domain/ports/WebhookEndpointStore"
 import type { RoutingPolicy } from "@beckon/domain/RoutingPolicy"
 import { DeliveryTiming } from "../mailbox/DeliveryTiming.ts"
 import type { TimingOf } from "../mailbox/DeliveryTiming.ts"
+import { TenantProviders } from "../providers/TenantProviders.ts"
 import { DeliverySettings } from "./DeliverySettings.ts"
 import { Nudges } from "./Nudges.ts"
 
@@ -25,6 +25,7 @@ const freshFor = Duration.seconds(10)
 interface Known {
   readonly policy: RoutingPolicy
   readonly hasEndpoints: boolean
+  readonly channels: ReadonlySet<DeliveryChannel>
   readonly readAt: number
 }
 
@@ -33,18 +34,18 @@ export const layer = Layer.effect(
   Effect.gen(function* () {
     const policies = yield* RoutingPolicyStore
     const endpoints = yield* WebhookEndpointStore
-    const providers = yield* ChannelProviders
+    const providers = yield* TenantProviders
     const { ackSlack, ackTimeout } = yield* DeliverySettings
     const nudges = yield* Nudges
     const patience = Duration.sum(ackTimeout, ackSlack)
-    const channels = new Set(deliveryChannels.filter((channel) => providers[channel].length > 0))
     const known = new Map<TenantId, Known>()
 
     const read = Effect.fnUntraced(function* (tenantId: TenantId) {
       const { policy } = yield* policies.get(tenantId)
       const listed = yield* endpoints.list(tenantId)
       const hasEndpoints = listed.some(({ enabled, events }) => enabled && events.includes("notification.created"))
-      known.set(tenantId, { policy, hasEndpoints, readAt: yield* Clock.currentTimeMillis })
+      const channels = yield* providers.channels(tenantId)
+      known.set(tenantId, { policy, hasEndpoints, channels, readAt: yield* Clock.currentTimeMillis })
     })
 
     const refresh = (tenantId: TenantId) =>
@@ -68,7 +69,7 @@ export const layer = Layer.effect(
     const timingOf: TimingOf = (draft, online, now) => {
       const routing = known.get(draft.tenantId)
       if (routing === undefined) return cautious(draft, online, now)
-      const { hasEndpoints, policy } = routing
+      const { channels, hasEndpoints, policy } = routing
       return DeliveryPlan.timing(draft, online, policy, { ackTimeout, slack: ackSlack, channels, hasEndpoints }, now)
     }
 

@@ -2,12 +2,24 @@
  * Hands messages to the providers of their channel: one try at the first that takes them, and at the next when that one is out
  * of order, each behind its circuit breaker, rate limit and bound of concurrency.
  */
-import { Cause, Clock, Context, DateTime, Duration, Effect, Layer, PartitionedSemaphore, Schedule } from "effect"
+import {
+  Cause,
+  Clock,
+  Context,
+  DateTime,
+  Duration,
+  Effect,
+  Layer,
+  Option,
+  PartitionedSemaphore,
+  Schedule
+} from "effect"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import type { DeliveryChannel, DeliveryId, SendOutcome } from "@beckon/domain/Delivery"
 import type { TenantId } from "@beckon/domain/Identifiers"
 import type { ChannelProvider, Outgoing } from "@beckon/domain/ports/ChannelProvider"
-import { ChannelProviders } from "@beckon/domain/ports/ChannelProvider"
+import { accountIdOf } from "@beckon/domain/ProviderAccount"
+import { TenantProviders } from "../providers/TenantProviders.ts"
 import { Circuits } from "./Circuits.ts"
 import type { CircuitClosedToCalls } from "./Circuits.ts"
 import { DeliverySettings } from "./DeliverySettings.ts"
@@ -34,6 +46,21 @@ interface Unit<Channel extends DeliveryChannel> {
   tries: ReadonlyArray<Try>
   notAsked: Sent["notAsked"]
 }
+
+/** Calls at a time to one account, and those that wait for their turns. */
+interface Turns {
+  readonly semaphore: PartitionedSemaphore.PartitionedSemaphore<string>
+  /** Calls that wait or are made. */
+  calls: number
+}
+
+const isTenants = ({ id }: Pick<ChannelProvider, "id">): boolean => Option.isSome(accountIdOf(id))
+
+/** Of calls that find the account of a tenant busy: what waits here has a lease, and takes the place of others' deliveries. */
+const busyFor = Duration.seconds(1)
+
+/** After this the accounts of a tenant are looked for again, when the store did not answer. */
+const accountsAgain = Duration.seconds(2)
 
 /** Whether the next provider may have more luck. */
 const isForNext = (outcome: SendOutcome | undefined): boolean =>
@@ -69,25 +96,32 @@ export class Sending extends Context.Service<
   static readonly layer = Layer.effect(
     Sending,
     Effect.gen(function* () {
-      const providers = yield* ChannelProviders
+      const providers = yield* TenantProviders
       const circuits = yield* Circuits
       const limiter = yield* RateLimiter.make
       const settings = yield* DeliverySettings
       // Waiters get their turns tenant by tenant, and endpoint by endpoint: a long queue of one is nobody else's.
-      const permits = new Map<string, PartitionedSemaphore.PartitionedSemaphore<string>>()
-      for (const list of Object.values(providers)) {
-        for (const { concurrency, id } of list) {
-          permits.set(id, yield* PartitionedSemaphore.make<string>({ permits: concurrency }))
-        }
+      // They live as long as the provider, which for an account of a tenant is until it is changed or rests.
+      const turns = new WeakMap<object, Turns>()
+      const turnsOf = (provider: Pick<ChannelProvider, "concurrency">): Turns => {
+        const known = turns.get(provider)
+        if (known !== undefined) return known
+        const made = { semaphore: PartitionedSemaphore.makeUnsafe<string>({ permits: provider.concurrency }), calls: 0 }
+        turns.set(provider, made)
+        return made
       }
 
       /** Nothing when the rate allows these messages, else the milliseconds until it does. A limiter that is gone allows all. */
-      const overRate = <Channel extends DeliveryChannel>(provider: ChannelProvider<Channel>, tokens: number) =>
+      const overRate = <Channel extends DeliveryChannel>(
+        provider: ChannelProvider<Channel>,
+        tenantId: TenantId,
+        tokens: number
+      ) =>
         provider.rate === undefined
           ? Effect.succeed(0)
           : limiter
               .consume({
-                key: `provider:${provider.id}`,
+                key: `provider:${provider.id}${isTenants(provider) ? `:${tenantId}` : ""}`,
                 algorithm: "token-bucket",
                 onExceeded: "fail",
                 limit: provider.rate.limit,
@@ -131,12 +165,13 @@ export class Sending extends Context.Service<
       /** One call, unless the leases of its messages are over or the rate does not allow it; notes what came of it. */
       const call = Effect.fnUntraced(function* <Channel extends DeliveryChannel>(
         provider: ChannelProvider<Channel>,
+        tenantId: TenantId,
         units: ReadonlyArray<Unit<Channel>>,
         isHeld: IsHeld
       ) {
         const mine = units.filter(({ outgoing }) => isHeld(outgoing.deliveryId))
         for (const unit of units) if (!mine.includes(unit)) unit.notAsked = { reason: "lease_lost", retryAfter: 0 }
-        const wait = mine.length === 0 ? 0 : yield* overRate(provider, mine.length)
+        const wait = mine.length === 0 ? 0 : yield* overRate(provider, tenantId, mine.length)
         if (wait > 0) for (const unit of mine) unit.notAsked = { reason: "rate_limited", retryAfter: wait }
         if (wait > 0 || mine.length === 0) return []
         const begin = yield* Clock.currentTimeNanos
@@ -162,15 +197,23 @@ export class Sending extends Context.Service<
       ) {
         const alone = units.length === 1 ? units[0] : undefined
         const circuit = alone === undefined ? undefined : provider.circuit?.(alone.outgoing.message)
-        const guarded = circuits.guard(circuit ?? provider.id, tenantId, call(provider, units, isHeld))
-        const turn = permits.get(provider.id)
+        const guarded = circuits.guard(circuit ?? provider.id, tenantId, call(provider, tenantId, units, isHeld))
+        const turn = turnsOf(provider)
         // Whoever waits for a circuit waits without a permit: others have something to send.
-        const inTurn = turn === undefined ? guarded : turn.withPermit(`${tenantId}\u0000${circuit ?? ""}`)(guarded)
+        const inTurn = turn.semaphore.withPermit(`${tenantId}\u0000${circuit ?? ""}`)(guarded)
+        // As many again as are made may wait for a tenant's account: a slow one holds up no more than that.
+        if (isTenants(provider) && turn.calls >= provider.concurrency * 2) {
+          for (const unit of units) {
+            unit.notAsked = { reason: "rate_limited", retryAfter: Duration.toMillis(busyFor) }
+          }
+          return
+        }
+        turn.calls += 1
         yield* Effect.catch(Effect.retry(inTurn, { while: isShort, schedule: soon }), ({ reason, retryAfter }) =>
           Effect.sync(() => {
             for (const unit of units) unit.notAsked = { reason, retryAfter }
           })
-        )
+        ).pipe(Effect.ensuring(Effect.sync(() => (turn.calls -= 1))))
       })
 
       const send = Effect.fnUntraced(function* <Channel extends DeliveryChannel>(
@@ -180,7 +223,20 @@ export class Sending extends Context.Service<
         isHeld: IsHeld
       ) {
         const units = batch.map((outgoing): Unit<Channel> => ({ outgoing, tries: [], notAsked: undefined }))
-        const list: ReadonlyArray<ChannelProvider<Channel>> = providers[channel]
+        const list = yield* providers.of(tenantId, channel).pipe(
+          Effect.catch((error) =>
+            Effect.logWarning("The accounts of a tenant could not be read; its deliveries wait", error).pipe(
+              Effect.annotateLogs({ tenantId }),
+              Effect.andThen(
+                Effect.sync(() => {
+                  const notAsked = { reason: "accounts_unavailable", retryAfter: Duration.toMillis(accountsAgain) }
+                  for (const unit of units) unit.notAsked = notAsked
+                  return []
+                })
+              )
+            )
+          )
+        )
         for (const provider of list) {
           const mine = units.filter((unit) => isOpen(unit) && provider.accepts(unit.outgoing.message))
           // A call that needs a tenth of what a window allows finds its tokens among others.
@@ -195,7 +251,7 @@ export class Sending extends Context.Service<
           })
         }
         return units.map(({ notAsked, tries }): Sent => ({ notAsked, tries }))
-      })
+      }, Effect.scoped)
 
       return { send }
     })

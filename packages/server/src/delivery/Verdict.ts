@@ -94,6 +94,16 @@ const attemptOf = ({ at, durationMs, outcome, provider }: Try): Report["attempts
 
 const noProvider: Failure = { class: "permanent", code: "no_provider", detail: "No provider takes this message" }
 
+/** Nobody was asked: no failure. After a day it is a dead letter, for people to look at and to replay. */
+const postponed = (claimed: Claimed, reason: string, retryAfter: number, { now, random }: Moment): Result => {
+  const isTooLate =
+    reason !== "rate_limited" &&
+    DateTime.isGreaterThanOrEqualTo(now, DateTime.addDuration(claimed.since, RetryPolicy.defaults.holdFor))
+  if (isTooLate) return { _tag: "Dead", reason, detail: "No provider could be asked for a day" }
+  const until = DateTime.add(now, { milliseconds: Math.ceil(retryAfter * (1 + random / 10)) })
+  return { _tag: "Postponed", until, reason }
+}
+
 /** Over the parts of one delivery: what is left to do, or how it ended. */
 const resultOf = (claimed: Claimed, parts: ReadonlyArray<Part>, sent: ReadonlyArray<Sent>, moment: Moment): Result => {
   const wins = sent.flatMap((one) => {
@@ -128,13 +138,8 @@ const resultOf = (claimed: Claimed, parts: ReadonlyArray<Part>, sent: ReadonlyAr
   const wait = waits.toSorted((left, right) => left.retryAfter - right.retryAfter)[0]
   // Nobody was asked for any of them, so the try does not count; unless some device has it now, which must be remembered.
   if (asked.length === 0 && wait !== undefined && done.length === 0) {
-    const isTooLate =
-      wait.reason !== "rate_limited" &&
-      DateTime.isGreaterThanOrEqualTo(moment.now, DateTime.addDuration(claimed.since, RetryPolicy.defaults.holdFor))
-    if (isTooLate)
-      return success ?? { _tag: "Dead", reason: wait.reason, detail: "No provider could be asked for a day" }
-    const until = DateTime.add(moment.now, { milliseconds: Math.ceil(wait.retryAfter * (1 + moment.random / 10)) })
-    return { _tag: "Postponed", until, reason: wait.reason }
+    const waiting = postponed(claimed, wait.reason, wait.retryAfter, moment)
+    return waiting._tag === "Dead" && success !== undefined ? success : waiting
   }
   const hopeful = asked
     .flatMap(({ outcome }) => (outcome._tag === "Failed" ? [outcome] : []))
@@ -181,6 +186,8 @@ export const ofUnsent = (
       return report({ _tag: "Skipped", reason: composed.reason })
     case "Dead":
       return report({ _tag: "Dead", reason: composed.reason, detail: composed.detail })
+    case "Wait":
+      return report(postponed(claimed, composed.reason, Duration.toMillis(composed.retryAfter), moment))
     case "Unfit":
       return report(afterFailure(claimed, { class: "transient", code: composed.reason, detail: null }, moment))
     case "Unreachable":

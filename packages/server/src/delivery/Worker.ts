@@ -13,6 +13,7 @@ import { ChannelProviders } from "@beckon/domain/ports/ChannelProvider"
 import type { Outgoing } from "@beckon/domain/ports/ChannelProvider"
 import type { Claimed, Report } from "@beckon/domain/ports/DeliveryStore"
 import { DeliveryStore } from "@beckon/domain/ports/DeliveryStore"
+import * as Metrics from "../operations/Metrics.ts"
 import { Aftermath } from "./Aftermath.ts"
 import { Composer } from "./Composer.ts"
 import type { Composed, Part } from "./Composer.ts"
@@ -102,7 +103,8 @@ export class Worker extends Context.Service<
         const finish = Effect.fnUntraced(function* (claimed: Claimed, report: Report) {
           yield* reporter.report(report)
           if (held.get(claimed.delivery.id)?.claimed === claimed) held.delete(claimed.delivery.id)
-          const { channel } = claimed.delivery
+          const { channel, tenantId } = claimed.delivery
+          Metrics.add("attempts", tenantId, { channel, outcome: report.result._tag.toLowerCase() }, 1)
           const left = (busy.get(channel) ?? 1) - 1
           busy.set(channel, left)
           if (left === Math.floor(capacityOf(channel) / 2)) nudge.now()
@@ -209,7 +211,7 @@ export class Worker extends Context.Service<
             if (mine.length === 0) continue
             busy.set(channel, (busy.get(channel) ?? 0) + mine.length)
             for (const claimed of mine) held.set(claimed.delivery.id, { claimed, until })
-            yield* FiberSet.run(running, survived(channel, mine))
+            for (const group of yield* composer.apart(mine)) yield* FiberSet.run(running, survived(channel, group))
           }
           if (claims.length < settings.claimBatch) yield* nudge.wait(settings.poll)
         })

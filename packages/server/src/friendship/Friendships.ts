@@ -4,6 +4,7 @@
 import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
 import type { Result } from "effect"
 import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
+import * as CallOrigin from "@beckon/domain/CallOrigin"
 import { FriendRequestEvent, topic } from "@beckon/domain/events/FriendRequestEvent"
 import * as Rules from "@beckon/domain/Friendship"
 import { FriendshipId, RuleBroken } from "@beckon/domain/Friendship"
@@ -59,7 +60,12 @@ const eventTypes = {
 } as const
 
 /** R0's event of a change; a withdrawal has none there. */
-const eventsOf = (friendship: Friendship, requester: Profile, recipient: Profile): ReadonlyArray<EventRecord> => {
+const eventsOf = (
+  friendship: Friendship,
+  requester: Profile,
+  recipient: Profile,
+  origin: CallOrigin.CallOrigin
+): ReadonlyArray<EventRecord> => {
   const { status } = friendship
   if (status === "CANCELLED") return []
   const value = encodeEvent({
@@ -80,7 +86,8 @@ const eventsOf = (friendship: Friendship, requester: Profile, recipient: Profile
     source: "friendship-service",
     notificationPriority: status === "REJECTED" ? 3 : 2
   })
-  return [{ topic, key: friendship.id, headers: { [tenantHeader]: friendship.tenantId }, value }]
+  const headers = { [tenantHeader]: friendship.tenantId, ...CallOrigin.recordHeaders(origin) }
+  return [{ topic, key: friendship.id, headers, value }]
 }
 
 export class Friendships extends Context.Service<
@@ -133,7 +140,8 @@ export class Friendships extends Context.Service<
           const events = eventsOf(
             friendship,
             requester ?? nobody(friendship.requesterId),
-            recipient ?? nobody(friendship.recipientId)
+            recipient ?? nobody(friendship.recipientId),
+            yield* CallOrigin.CallOrigin
           )
           yield* save(friendship, events)
           yield* relay.nudge

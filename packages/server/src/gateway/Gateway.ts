@@ -6,21 +6,7 @@
  * `Subscribe` and `Acknowledge` are handled here, without a fiber or an encoding for each message; every other call goes
  * to the RPC server through `calls`. Acknowledgements are gathered and told to the partitions in batches.
  */
-import {
-  Cause,
-  Clock,
-  Context,
-  DateTime,
-  Duration,
-  Effect,
-  FiberSet,
-  Layer,
-  Queue,
-  Random,
-  Result,
-  Schedule,
-  Schema
-} from "effect"
+import { Cause, Clock, Context, Duration, Effect, FiberSet, Layer, Queue, Random, Result, Schema } from "effect"
 import { uuidV4Unsafe } from "effect/crypto/SecureRandom"
 import * as CloseReason from "@beckon/domain/CloseReason"
 import { SessionId } from "@beckon/domain/Identifiers"
@@ -29,6 +15,7 @@ import type { Identity } from "@beckon/domain/Identity"
 import { Acknowledge, socketPath, Subscribe, subprotocol } from "@beckon/domain/InboxRpcs"
 import * as Policy from "@beckon/domain/Policy"
 import { Forbidden, Unavailable } from "@beckon/domain/Problem"
+import { TokenBuckets } from "@beckon/domain/ports/TokenBuckets"
 import { TokenVerifier } from "@beckon/domain/ports/Tokens"
 import { UserDirectory } from "@beckon/domain/ports/UserDirectory"
 import { UwsServer } from "@beckon/infra/uws/UwsServer"
@@ -36,16 +23,20 @@ import { UpgradeRefused } from "@beckon/infra/uws/UwsWebSocket"
 import type { UwsSocket } from "@beckon/infra/uws/UwsWebSocket"
 import type { FromClientEncoded, FromServerEncoded, RequestEncoded } from "effect/rpc/RpcMessage"
 import { Readiness } from "../api/Readiness.ts"
+import { Standing } from "../identity/Standing.ts"
 import { Mailboxes } from "../mailbox/Mailboxes.ts"
 import * as Acknowledgements from "./Acknowledgements.ts"
 import * as ClientMessage from "./ClientMessage.ts"
+import * as Evictions from "./Evictions.ts"
 import { GatewaySettings } from "./GatewaySettings.ts"
 import { PresenceKeeper } from "./PresenceKeeper.ts"
 import * as Profiles from "./Profiles.ts"
 import * as Session from "./Session.ts"
 import { Sessions } from "./Sessions.ts"
+import * as SocketLimits from "./SocketLimits.ts"
 import * as Subscriber from "./Subscriber.ts"
 import { authenticate } from "./UpgradeAuth.ts"
+import { Tenants } from "../tenants/Tenants.ts"
 
 const decodeSubscribe = Schema.decodeUnknownResult(Schema.toCodecJson(Subscribe.payloadSchema))
 const decodeAcknowledge = Schema.decodeUnknownResult(Schema.toCodecJson(Acknowledge.payloadSchema))
@@ -95,6 +86,7 @@ export class Gateway extends Context.Service<
       const fork = yield* FiberSet.makeRuntime()
       const acknowledgements = yield* Acknowledgements.make(mailboxes)
       const presence = yield* PresenceKeeper
+      const admit = SocketLimits.make(settings, yield* Tenants, yield* TokenBuckets)
       const rememberProfile = Profiles.make(directory)
       const subscriber = Subscriber.make(sessions.gatewayId, mailboxes, settings, sessions.attachments)
       let draining = false
@@ -194,31 +186,25 @@ export class Gateway extends Context.Service<
         }
       }
 
-      const mayPass = (session: Session.Session, now: number, messages: number): boolean => {
-        const second = Math.floor(now / 1000)
-        if (session.second !== second) {
-          session.second = second
-          session.messages = 0
-        }
-        session.messages += messages
-        return session.messages <= settings.maxMessagesPerSecond
-      }
-
       const clock = yield* Clock.Clock
       const onMessage = (socket: UwsSocket<Session.Session>, message: string | ArrayBuffer) => {
         const session = socket.data
         const now = clock.currentTimeMillisUnsafe()
-        const flood = () =>
-          Session.close(session, CloseReason.tooManyMessages, `at most ${settings.maxMessagesPerSecond}`)
+        const { bytes, messages: turns } = session.flows
+        const flood = (flow: SocketLimits.Flow, what: string) =>
+          Session.close(session, CloseReason.tooManyMessages, SocketLimits.say(flow, what))
         if (session.unacknowledgedChunks > 0 && typeof message === "string" && ClientMessage.isChunkAck(message)) {
           session.unacknowledgedChunks -= 1
           return
         }
-        if (!mayPass(session, now, 1)) return flood()
+        if (!SocketLimits.pass(turns, 1, now)) return flood(turns, "messages")
+        const size = typeof message === "string" ? Buffer.byteLength(message) : message.byteLength
+        if (!SocketLimits.pass(bytes, size, now)) return flood(bytes, "bytes")
         if (typeof message !== "string") return refuse(session, "only text frames")
         const messages = ClientMessage.parse(message)
         if (Result.isFailure(messages)) return refuse(session, messages.failure)
-        if (messages.success.length > 1 && !mayPass(session, now, messages.success.length - 1)) return flood()
+        const more = messages.success.length - 1
+        if (more > 0 && !SocketLimits.pass(turns, more, now)) return flood(turns, "messages")
         for (const one of messages.success) handle(session, one)
       }
 
@@ -226,30 +212,31 @@ export class Gateway extends Context.Service<
         authenticate: (request) =>
           draining
             ? Effect.fail(leavingNow)
-            : Effect.map(authenticate(request, verifier), ({ identity, subprotocol: chosen }) => ({
-                data: {
+            : Effect.gen(function* () {
+                const { identity, subprotocol: chosen } = yield* authenticate(request, verifier)
+                const limits = yield* admit(request, identity)
+                const data: Session.Session = {
                   id: SessionId.make(uuidV4Unsafe(), { disableChecks: true }),
                   clientId: sessions.nextClientId(),
                   key: { tenantId: identity.tenantId, userId: identity.userId },
                   identity,
                   socket: undefined,
                   subscription: undefined,
-                  second: 0,
-                  messages: 0,
+                  flows: SocketLimits.makeFlows(limits, clock.currentTimeMillisUnsafe()),
                   unacknowledgedChunks: 0,
                   calls: 0,
                   onDrain: undefined
-                },
-                ...(chosen === undefined ? {} : { subprotocol: chosen })
-              })),
+                }
+                return { data, ...(chosen === undefined ? {} : { subprotocol: chosen }) }
+              }),
         subprotocols: [subprotocol],
         maxPayloadLength: settings.maxMessageBytes,
-        // Twice the limit at which the session is closed with a reason: the native limit is the fence behind it.
-        maxBackpressure: settings.maxBufferedBytes * 2,
-        closeOnBackpressureLimit: true,
+        // What is a session's own never meets this limit, because `Session.send` closes the session before; messages of
+        // topics, which nobody has to get, pass over a socket that is beyond it.
+        maxBackpressure: settings.maxBufferedBytes,
+        closeOnBackpressureLimit: false,
         idleTimeoutSeconds: settings.idleTimeoutSeconds,
         sendPingsAutomatically: true,
-        allowedOrigins: settings.allowedOrigins,
         open: (socket) => {
           const session = socket.data
           session.socket = socket
@@ -279,12 +266,7 @@ export class Gateway extends Context.Service<
       })
       sessions.onStray((key, sessionId) => fork(Effect.ignore(mailboxes.detach(key, sessionId))))
 
-      const closeExpired = Effect.map(DateTime.now, (now) => {
-        for (const session of sessions.all()) {
-          if (session.identity.expiresAt <= now.epochMilliseconds) Session.close(session, CloseReason.tokenExpired)
-        }
-      })
-      yield* Effect.forkScoped(Effect.repeat(closeExpired, Schedule.spaced("1 second")))
+      yield* Evictions.make(sessions, yield* Standing)
 
       const closeAll = Effect.sync(() => {
         for (const session of Array.from(sessions.all())) Session.close(session, CloseReason.shutdown)

@@ -2,12 +2,19 @@
  * The limits of sockets; the server's configuration gives the values.
  */
 import { Context, Duration, Layer } from "effect"
+import type { RateLimit } from "@beckon/domain/Tenant"
 
 export interface GatewaySettingsShape {
   /** Bytes of one message from a client; a larger one ends the socket. */
   readonly maxMessageBytes: number
-  /** Messages a client may send in one second; more end the socket. */
-  readonly maxMessagesPerSecond: number
+  /** Messages from one socket, for tenants that set nothing; more end it. Absent: no limit. */
+  readonly messages: RateLimit | undefined
+  /** Bytes from one socket, in the same way. */
+  readonly bytes: RateLimit | undefined
+  /** New sockets of one tenant that sets nothing; more are refused with 429. Absent: no limit. */
+  readonly connects: RateLimit | undefined
+  /** New sockets of one user. */
+  readonly connectsOfUser: RateLimit | undefined
   /** Calls of one socket that may be under way. */
   readonly maxCalls: number
   /** Bytes that may wait for a slow client; more end the socket, and the client resumes. */
@@ -18,13 +25,16 @@ export interface GatewaySettingsShape {
   readonly idleTimeoutSeconds: number
   /** Over how long a draining node closes its sockets, so that their clients do not come to the others all at once. */
   readonly drainOver: Duration.Duration
-  /** Origins of browsers that may connect; all when absent. */
+  /** Origins of browsers that may connect to tenants that set none; all when absent. */
   readonly allowedOrigins: ReadonlyArray<string> | undefined
 }
 
 export const defaults: GatewaySettingsShape = {
   maxMessageBytes: 64 * 1024,
-  maxMessagesPerSecond: 200,
+  messages: { perSecond: 200, burst: 200 },
+  bytes: { perSecond: 1_000_000, burst: 4_000_000 },
+  connects: { perSecond: 5_000, burst: 50_000 },
+  connectsOfUser: { perSecond: 20, burst: 500 },
   maxCalls: 64,
   maxBufferedBytes: 1024 * 1024,
   pacedBytes: 64 * 1024,

@@ -9,14 +9,17 @@ import { InboxRpcs } from "@beckon/domain/InboxRpcs"
 import type { MailboxKey } from "@beckon/domain/MailboxKey"
 import * as Policy from "@beckon/domain/Policy"
 import { asTenant } from "@beckon/domain/ports/RowAccess"
-import { Forbidden, NotFound, Unauthorized } from "@beckon/domain/Problem"
+import { Forbidden, NotFound } from "@beckon/domain/Problem"
 import { DeviceStore } from "@beckon/domain/ports/DeviceStore"
 import { PreferenceStore } from "@beckon/domain/ports/PreferenceStore"
 import { TokenVerifier } from "@beckon/domain/ports/Tokens"
+import { toProblem } from "../identity/Refusal.ts"
 import { Inbox, storeToProblem } from "../inbox/Inbox.ts"
 import { Sender } from "../inbox/Sender.ts"
 import * as Wishes from "../inbox/Wishes.ts"
+import { Watching } from "../topics/Watching.ts"
 import { Gateway } from "./Gateway.ts"
+import type { Session } from "./Session.ts"
 import { Sessions } from "./Sessions.ts"
 
 export class Calls extends InboxRpcs.omit("Subscribe", "Acknowledge") {}
@@ -33,19 +36,21 @@ const layerHandlers = Calls.toLayer(
     const devices = yield* DeviceStore
     const preferences = yield* PreferenceStore
     const verifier = yield* TokenVerifier
+    const watching = yield* Watching
 
     /** The one place where calls of a socket are authorised: they touch the rows of the caller's tenant only. */
     const asCaller = <A, E>(
       client: Rpc.ServerClient,
       call: keyof typeof Policy.rpcScopes,
-      body: (identity: Identity) => Effect.Effect<A, E>
+      body: (identity: Identity, session: Session) => Effect.Effect<A, E>
     ): Effect.Effect<A, E | Forbidden> =>
       Effect.suspend((): Effect.Effect<A, E | Forbidden> => {
-        const identity = sessions.byClientId(client.id)?.identity
-        if (identity === undefined) return Effect.interrupt
+        const session = sessions.byClientId(client.id)
+        if (session === undefined) return Effect.interrupt
+        const { identity } = session
         const scope = Policy.rpcScopes[call]
         return scope === undefined || Policy.allows(identity, scope)
-          ? asTenant(identity.tenantId)(body(identity))
+          ? asTenant(identity.tenantId)(body(identity, session))
           : Effect.fail(new Forbidden({ detail: Policy.refusal(scope) }))
       })
 
@@ -79,10 +84,7 @@ const layerHandlers = Calls.toLayer(
       RefreshToken: ({ token }, { client }) =>
         asCaller(client, "RefreshToken", (identity) =>
           Effect.gen(function* () {
-            const fresh = yield* Effect.mapError(
-              verifier.verify(token),
-              ({ reason }) => new Unauthorized({ detail: reason })
-            )
+            const fresh = yield* Effect.mapError(verifier.verify(token), toProblem)
             if (fresh.userId !== identity.userId || fresh.tenantId !== identity.tenantId) {
               return yield* new Forbidden({ detail: "token: it is another user's" })
             }
@@ -91,7 +93,11 @@ const layerHandlers = Calls.toLayer(
           })
         ),
       SendNotifications: ({ notifications }, { client }) =>
-        asCaller(client, "SendNotifications", (identity) => sender.send(identity, notifications))
+        asCaller(client, "SendNotifications", (identity) => sender.send(identity, notifications)),
+      Watch: ({ topic }, { client }) => asCaller(client, "Watch", (_, session) => watching.watch(session, topic)),
+      Unwatch: ({ topic }, { client }) => asCaller(client, "Unwatch", (_, session) => watching.unwatch(session, topic)),
+      Publish: ({ data, topic }, { client }) =>
+        asCaller(client, "Publish", (_, session) => watching.publish(session, topic, data))
     })
   })
 )

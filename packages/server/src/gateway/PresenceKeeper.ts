@@ -8,6 +8,7 @@
  */
 import { Clock, Context, Effect, FiberSet, Layer, Schedule } from "effect"
 import { heartbeatInterval, Presence } from "@beckon/domain/ports/Presence"
+import { PresenceNews } from "../topics/PresenceNews.ts"
 import type * as Session from "./Session.ts"
 import { Sessions } from "./Sessions.ts"
 
@@ -23,6 +24,7 @@ export class PresenceKeeper extends Context.Service<
     Effect.gen(function* () {
       const presence = yield* Presence
       const sessions = yield* Sessions
+      const news = yield* PresenceNews
       const fork = yield* FiberSet.makeRuntime()
       const { gatewayId } = sessions
       /** Whether presence does not know all that we told it. */
@@ -50,8 +52,13 @@ export class PresenceKeeper extends Context.Service<
       yield* Effect.addFinalizer(() => Effect.ignore(presence.leave(gatewayId)))
 
       return {
-        came: (session) => void fork(quietly(online(session))),
-        left: (session) => void fork(quietly(presence.offline(session.key, gatewayId, session.id)))
+        came: (session) => void fork(Effect.andThen(quietly(online(session)), news.came(session.key))),
+        left: (session) =>
+          void fork(
+            quietly(presence.offline(session.key, gatewayId, session.id)).pipe(
+              Effect.andThen(Effect.sync(() => news.left(session.key)))
+            )
+          )
       }
     })
   )

@@ -16,6 +16,7 @@ import type { MailboxKey } from "@beckon/domain/MailboxKey"
 import type { Position } from "@beckon/domain/Position"
 import type { OutFrame } from "../mailbox/FrameOutlet.ts"
 import type { GatewaySettingsShape } from "./GatewaySettings.ts"
+import type { Flows } from "./SocketLimits.ts"
 
 export interface Subscription {
   readonly requestId: string | number
@@ -44,9 +45,8 @@ export interface Session {
   identity: Identity
   socket: UwsSocket<Session> | undefined
   subscription: Subscription | undefined
-  /** The second (of the clock) that `messages` counts. */
-  second: number
-  messages: number
+  /** What may still come from this socket. */
+  readonly flows: Flows
   /** Chunks that a stock client may still acknowledge; those acknowledgements are no messages. */
   unacknowledgedChunks: number
   calls: number

@@ -17,6 +17,8 @@ export class Sessions extends Context.Service<
     readonly nextClientId: () => number
     readonly add: (session: Session.Session) => void
     readonly remove: (session: Session.Session) => void
+    /** What to do when a socket has gone; one handler. */
+    readonly onGone: (handler: (session: Session.Session) => void) => void
     readonly byClientId: (clientId: number) => Session.Session | undefined
     /** The session that a mailbox knows by this name, unless it has another one now. */
     readonly byAttachment: (attachment: SessionId) => Session.Session | undefined
@@ -41,6 +43,7 @@ export class Sessions extends Context.Service<
     const byClientId = new Map<number, Session.Session>()
     let clientId = 0
     let attachments = 0
+    let gone: (session: Session.Session) => void = () => {}
     let owned: (node: string) => void = () => {}
     let reattach: (session: Session.Session) => void = () => {}
     let stray: (key: MailboxKey, id: SessionId) => void = () => {}
@@ -56,7 +59,9 @@ export class Sessions extends Context.Service<
         const attachment = session.subscription?.attachment
         if (attachment !== undefined) byAttachment.delete(attachment)
         byClientId.delete(session.clientId)
+        gone(session)
       },
+      onGone: (handler) => void (gone = handler),
       byClientId: (id) => byClientId.get(id),
       byAttachment: (attachment) => byAttachment.get(attachment),
       attachments: {

@@ -7,7 +7,8 @@ import { UpgradeRefused } from "@beckon/infra/uws/UwsWebSocket"
 import type { UpgradeRequest } from "@beckon/infra/uws/UwsWebSocket"
 import type { Identity } from "@beckon/domain/Identity"
 import { subprotocol } from "@beckon/domain/InboxRpcs"
-import type { TokenVerifier } from "@beckon/domain/ports/Tokens"
+import type { TokenRefused, TokenVerifier } from "@beckon/domain/ports/Tokens"
+import { toProblem } from "../identity/Refusal.ts"
 
 const bearerPrefix = "bearer."
 
@@ -28,7 +29,18 @@ const unauthorized = (detail: string) =>
     headers: { "www-authenticate": "Bearer" }
   })
 
-/** Refuses with 401, or answers the identity and the subprotocol to speak. */
+const refusalOf = (refused: TokenRefused): UpgradeRefused => {
+  const problem = toProblem(refused)
+  if (problem._tag === "Unauthorized") return unauthorized(refused.reason)
+  const { detail, status, title, type } = problem
+  return new UpgradeRefused({
+    status,
+    problem: { type, title, status, detail },
+    headers: problem._tag === "Unavailable" ? { "retry-after": "1" } : {}
+  })
+}
+
+/** Refuses with 401, 403 for a suspended tenant, 503 when nobody can tell; or answers the identity and the subprotocol to speak. */
 export const authenticate = Effect.fnUntraced(function* (
   request: UpgradeRequest,
   verifier: TokenVerifier["Service"]
@@ -51,6 +63,6 @@ export const authenticate = Effect.fnUntraced(function* (
       }
     })
   }
-  const identity = yield* Effect.mapError(verifier.verify(token), ({ reason }) => unauthorized(reason))
+  const identity = yield* Effect.mapError(verifier.verify(token), refusalOf)
   return offered.length === 0 ? { identity } : { identity, subprotocol }
 })

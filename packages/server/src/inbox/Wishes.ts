@@ -10,6 +10,18 @@ import type { Unavailable } from "@beckon/domain/Problem"
 import type { PreferenceStore } from "@beckon/domain/ports/PreferenceStore"
 import { storeToProblem } from "./Inbox.ts"
 
+/** Refuses what cannot be kept; saves only over what is expected, and answers whether that was there. */
+export const saveIf = Effect.fnUntraced(function* (
+  store: PreferenceStore["Service"],
+  key: MailboxKey,
+  preferences: Preferences,
+  expects: (current: Preferences) => boolean
+): Effect.fn.Return<boolean, Unprocessable | Unavailable> {
+  const fault = faultOf(preferences)
+  if (fault !== undefined) return yield* new Unprocessable({ detail: fault })
+  return yield* Effect.catch(store.setIf(key, preferences, expects), storeToProblem)
+})
+
 export const save = Effect.fnUntraced(function* (
   store: PreferenceStore["Service"],
   key: MailboxKey,

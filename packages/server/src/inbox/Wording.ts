@@ -6,7 +6,7 @@
  * The language is the request's, else the user's own wish, else the directory's, else the tenant's. The template is rendered
  * here for the inbox, and its version kept: workers render the other channels of that version later.
  */
-import { Context, Effect, Layer } from "effect"
+import { Context, Duration, Effect, Layer } from "effect"
 import type { Content } from "@beckon/domain/api/NotificationRequest"
 import type { TenantId, UserId } from "@beckon/domain/Identifiers"
 import { Unprocessable } from "@beckon/domain/Problem"
@@ -14,12 +14,15 @@ import type { Unavailable } from "@beckon/domain/Problem"
 import type { StoreUnavailable } from "@beckon/domain/ports/NotificationStore"
 import { PreferenceStore } from "@beckon/domain/ports/PreferenceStore"
 import { RoutingPolicyStore } from "@beckon/domain/ports/RoutingPolicyStore"
-import { UserDirectory } from "@beckon/domain/ports/UserDirectory"
 import { Templates } from "../templates/Templates.ts"
+import { Recipients } from "../users/Recipients.ts"
 import type { Words } from "./Drafts.ts"
 import { storeToProblem } from "./Inbox.ts"
 
-type Languages = (userId: UserId) => string | undefined
+export type Languages = (userId: UserId) => string | undefined
+
+/** For the answer of a tenant's own user service. */
+const patience = Duration.seconds(2)
 
 /** Reads of preferences at a time, for many users. */
 const concurrency = 8
@@ -33,6 +36,11 @@ export class Wording extends Context.Service<
       content: Content,
       userIds: ReadonlyArray<UserId>
     ) => Effect.Effect<(userId: UserId) => Words, Unprocessable | Unavailable>
+    /** The languages of users whose request names none. */
+    readonly languages: (
+      tenantId: TenantId,
+      userIds: ReadonlyArray<UserId>
+    ) => Effect.Effect<Languages, Unavailable>
   }
 >()("@beckon/server/inbox/Wording") {
   static readonly layer = Layer.effect(
@@ -40,7 +48,7 @@ export class Wording extends Context.Service<
     Effect.gen(function* () {
       const templates = yield* Templates
       const preferences = yield* PreferenceStore
-      const directory = yield* UserDirectory
+      const recipients = yield* Recipients
       const policies = yield* RoutingPolicyStore
 
       const languagesOf = Effect.fnUntraced(function* (
@@ -48,14 +56,15 @@ export class Wording extends Context.Service<
         userIds: ReadonlyArray<UserId>
       ): Effect.fn.Return<Languages, StoreUnavailable> {
         const { policy } = yield* policies.get(tenantId)
-        const known = new Map((yield* directory.find(tenantId, userIds)).map((user) => [user.userId, user.language]))
+        // Of users who cannot be asked for in time the language is the tenant's: their notification does not wait for it.
+        const { users } = yield* recipients.resolve(tenantId, userIds, patience)
         const wishes = yield* Effect.forEach(
           userIds,
           (userId) => Effect.map(preferences.get({ tenantId, userId }), ({ language }) => [userId, language] as const),
           { concurrency }
         )
         const wished = new Map(wishes)
-        return (userId) => wished.get(userId) ?? known.get(userId) ?? policy.language
+        return (userId) => wished.get(userId) ?? users.get(userId)?.language ?? policy.language
       })
 
       const ofTemplate = Effect.fnUntraced(function* (
@@ -80,6 +89,7 @@ export class Wording extends Context.Service<
       })
 
       return {
+        languages: (tenantId, userIds) => Effect.catch(languagesOf(tenantId, userIds), storeToProblem),
         of: Effect.fn("Wording.of")(function* (tenantId, content, userIds) {
           const { message = "", templateCode, title } = content
           if (templateCode === undefined) {

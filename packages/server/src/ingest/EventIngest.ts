@@ -2,8 +2,10 @@
  * Takes events in: decode, route, deliver. What does not decode goes to the dead letters with the reason.
  */
 import { Context, Effect, Layer, Result, Schema } from "effect"
+import * as CallOrigin from "@beckon/domain/CallOrigin"
 import * as FriendRequest from "@beckon/domain/events/FriendRequestEvent"
 import { Event, toDrafts } from "@beckon/domain/events/Event"
+import type { PlainEvent } from "@beckon/domain/events/Event"
 import * as Command from "@beckon/domain/events/NotificationCommand"
 import * as Order from "@beckon/domain/events/OrderEvent"
 import { TenantId } from "@beckon/domain/Identifiers"
@@ -13,7 +15,10 @@ import { DeadLetters } from "@beckon/domain/ports/DeadLetters"
 import { EventBus } from "@beckon/domain/ports/EventBus"
 import type { EventRecord } from "@beckon/domain/ports/EventBus"
 import type { StoreUnavailable } from "@beckon/domain/ports/NotificationStore"
+import { storeToProblem } from "../inbox/Inbox.ts"
+import { identifierOf } from "@beckon/domain/Text"
 import { Mailboxes } from "../mailbox/Mailboxes.ts"
+import { OrderTracking } from "../orders/OrderTracking.ts"
 
 const decodeEvent = Schema.decodeUnknownResult(Schema.fromJsonString(Event))
 const decodeCommand = Schema.decodeUnknownResult(Schema.fromJsonString(Command.NotificationCommand))
@@ -24,12 +29,38 @@ export const tenantHeader = "tenant"
 
 const defaultTenant = TenantId.make("default")
 
+interface Made {
+  readonly tenant: TenantId
+  readonly drafts: ReadonlyArray<Draft>
+  readonly event: PlainEvent | undefined
+}
+
+const isCorrelationId = Schema.is(identifierOf(128))
+
+/** One that cannot be kept is left out: it must not make a dead letter of its record. */
+const correlationOf = ({ headers }: EventRecord): string | null => {
+  const id = headers[CallOrigin.correlationHeader]
+  return isCorrelationId(id) ? id : null
+}
+
 /** What a record becomes; commands have a topic of their own, all other topics carry events. */
-const draftsOf = (record: EventRecord): Result.Result<ReadonlyArray<Draft>, Schema.SchemaError> =>
-  Result.flatMap(decodeTenant(record.headers[tenantHeader] ?? defaultTenant), (tenant) =>
-    record.topic === Command.topic
-      ? Result.map(decodeCommand(record.value), (command) => Command.toDrafts(tenant, command))
-      : Result.map(decodeEvent(record.value), (event) => toDrafts(tenant, event))
+const madeOf = (record: EventRecord): Result.Result<Made, Schema.SchemaError> =>
+  Result.flatMap(
+    decodeTenant(record.headers[tenantHeader] ?? defaultTenant),
+    (tenant): Result.Result<Made, Schema.SchemaError> => {
+      const correlated = (drafts: ReadonlyArray<Draft>) => CallOrigin.correlated(drafts, correlationOf(record))
+      return record.topic === Command.topic
+        ? Result.map(decodeCommand(record.value), (command) => ({
+            tenant,
+            drafts: correlated(Command.toDrafts(tenant, command)),
+            event: undefined
+          }))
+        : Result.map(decodeEvent(record.value), (event) => ({
+            tenant,
+            drafts: correlated(toDrafts(tenant, event)),
+            event
+          }))
+    }
   )
 
 export interface Ingested {
@@ -54,9 +85,12 @@ export class EventIngest extends Context.Service<
     Effect.gen(function* () {
       const mailboxes = yield* Mailboxes
       const deadLetters = yield* DeadLetters
+      const orders = yield* OrderTracking
 
       const ingest = Effect.fn("EventIngest.ingest")(function* (tenantId: TenantId, events: ReadonlyArray<Event>) {
         const draftsOf = events.map((event) => toDrafts(tenantId, event))
+        // First, so that whoever reads of his driver may follow him.
+        yield* Effect.catch(orders.follow(tenantId, events), storeToProblem)
         const accepted = yield* mailboxes.deliver(draftsOf.flat())
         let from = 0
         return events.map((event, index): Ingested => {
@@ -74,12 +108,19 @@ export class EventIngest extends Context.Service<
 
       const ingestRecords = Effect.fn("EventIngest.ingestRecords")(function* (records: ReadonlyArray<EventRecord>) {
         const drafts: Array<Draft> = []
+        const events = new Map<TenantId, Array<PlainEvent>>()
         const dead: Array<readonly [EventRecord, string]> = []
         for (const record of records) {
-          const made = draftsOf(record)
-          if (Result.isSuccess(made)) drafts.push(...made.success)
-          else dead.push([record, made.failure.message])
+          const made = madeOf(record)
+          if (Result.isFailure(made)) {
+            dead.push([record, made.failure.message])
+            continue
+          }
+          const { event, tenant } = made.success
+          drafts.push(...made.success.drafts)
+          if (event !== undefined) events.set(tenant, [...(events.get(tenant) ?? []), event])
         }
+        for (const [tenant, some] of events) yield* orders.follow(tenant, some)
         if (drafts.length > 0) yield* mailboxes.deliver(drafts)
         // Last: all records come again when the mailboxes push back, and a letter has no dedupe key.
         for (const [record, reason] of dead) {

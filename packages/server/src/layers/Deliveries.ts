@@ -8,6 +8,7 @@ import * as MemoryTopicBus from "@beckon/infra/memory/MemoryTopicBus"
 import * as EffectRedis from "@beckon/infra/redis/EffectRedis"
 import * as RedisTopicBus from "@beckon/infra/redis/RedisTopicBus"
 import * as LiquidRenderer from "@beckon/infra/templates/LiquidRenderer"
+import { ExternalUsers } from "@beckon/infra/users/ExternalUsers"
 import { Aftermath } from "../delivery/Aftermath.ts"
 import { Circuits } from "../delivery/Circuits.ts"
 import { Composer } from "../delivery/Composer.ts"
@@ -22,6 +23,10 @@ import { Sending } from "../delivery/Sending.ts"
 import { Words } from "../delivery/Words.ts"
 import { Worker } from "../delivery/Worker.ts"
 import { Templates } from "../templates/Templates.ts"
+import { Tenants } from "../tenants/Tenants.ts"
+import * as RecipientDirectory from "../users/RecipientDirectory.ts"
+import { Recipients } from "../users/Recipients.ts"
+import { UserServices } from "../users/UserServices.ts"
 import * as Providers from "./Providers.ts"
 import * as RedisLayer from "./RedisLayer.ts"
 import * as Secrets from "./Secrets.ts"
@@ -40,7 +45,7 @@ const layerSettings = Layer.unwrap(
 )
 
 /** What nodes share: circuits, rates and the news of templates. */
-const layerShared = Layer.unwrap(
+export const layerShared = Layer.unwrap(
   Effect.map(ServerConfig, (config) =>
     isJoined(config)
       ? Layer.mergeAll(
@@ -52,9 +57,20 @@ const layerShared = Layer.unwrap(
   )
 )
 
+/** What is known of tenants. Needs the stores. */
+export const layerTenants = Tenants.layer.pipe(Layer.provide(layerShared))
+
+/** Who users are, over the directory of the stores: it stands before that for everybody above. */
+const layerRecipients = RecipientDirectory.layer.pipe(
+  Layer.provideMerge(Recipients.layer),
+  Layer.provideMerge(UserServices.layer),
+  Layer.provide(ExternalUsers.layer)
+)
+
 /** When mailboxes have deliveries planned, and the means to send them. Needs the stores. */
-export const layerMeans = Layer.mergeAll(Routing.layer, Templates.layer).pipe(
+export const layerMeans = Layer.mergeAll(Routing.layer, Templates.layer, layerRecipients).pipe(
   Layer.provide(LiquidRenderer.layer),
+  Layer.provideMerge(Providers.layerTenants),
   Layer.provideMerge(Providers.layer),
   Layer.provideMerge(layerShared),
   Layer.provideMerge(Nudges.layer),

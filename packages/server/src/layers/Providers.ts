@@ -1,5 +1,5 @@
 /**
- * The accounts with senders that the configuration names, in the order in which they are tried.
+ * The accounts with senders that the configuration names, in the order in which they are tried, and those of tenants.
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Duration, Effect, FileSystem, Layer, Option, Redacted, Schema } from "effect"
@@ -16,6 +16,9 @@ import * as TwilioProvider from "@beckon/infra/sms/TwilioProvider"
 import { OutboundPost } from "@beckon/infra/webhook/OutboundPost"
 import * as WebhookProvider from "@beckon/infra/webhook/WebhookProvider"
 import * as WhatsAppProvider from "@beckon/infra/whatsapp/WhatsAppProvider"
+import type { Outside } from "../providers/AccountProviders.ts"
+import { ProviderAccounts } from "../providers/ProviderAccounts.ts"
+import { TenantProviders } from "../providers/TenantProviders.ts"
 import { ServerConfig } from "./ServerConfig.ts"
 import type { ServerConfigShape } from "./ServerConfig.ts"
 
@@ -184,4 +187,41 @@ export const layerOutbound = Layer.unwrap(
 export const layer = Layer.unwrap(make).pipe(
   Layer.provide(NodeHttpClient.layerUndici),
   Layer.provideMerge(layerOutbound)
+)
+
+/** The HTTP of accounts that tenants bring along: it reaches public addresses only. */
+const layerGuardedHttp = NodeHttpClient.layerNodeHttpNoAgent.pipe(
+  Layer.provide(
+    Layer.effect(
+      NodeHttpClient.HttpAgent,
+      Effect.map(OutboundPost, ({ agents: { http, https } }) => ({ http, https }))
+    )
+  )
+)
+
+const outside = Effect.gen(function* () {
+  const { publicUrl } = yield* ServerConfig
+  const found: Outside = {
+    outbound: yield* OutboundPost,
+    publicUrl: Option.getOrUndefined(Option.map(publicUrl, ({ href }) => href))
+  }
+  return found
+})
+
+const isSharedBy = ({ sharedProviders }: ServerConfigShape): ((tenantId: string) => boolean) => {
+  if (sharedProviders === "all") return () => true
+  const named = new Set(sharedProviders === "none" ? [] : sharedProviders.split(",").map((name) => name.trim()))
+  return (tenantId) => named.has(tenantId)
+}
+
+/** Through whom each tenant sends. Needs `layer`, the stores and the news between nodes. */
+export const layerTenants = Layer.unwrap(
+  Effect.gen(function* () {
+    return TenantProviders.layer(yield* outside, isSharedBy(yield* ServerConfig))
+  })
+).pipe(Layer.provide(layerGuardedHttp))
+
+/** What the API does with the accounts of tenants. */
+export const layerAccounts = Layer.unwrap(Effect.map(outside, ProviderAccounts.layer)).pipe(
+  Layer.provide(layerGuardedHttp)
 )

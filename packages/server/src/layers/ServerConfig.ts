@@ -42,7 +42,33 @@ const config = Config.all({
   deviceTokenSecret: settings.deviceTokenSecret.read,
   mailboxIdle: settings.mailboxIdle.read,
   drainTimeout: settings.drainTimeout.read,
+  retentionEvery: settings.retentionEvery.read,
+  metricsToken: settings.metricsToken.read,
   logLevel: settings.logLevel.read,
+  ownTokens: settings.ownTokens.read,
+  tokenMaxAge: settings.tokenMaxAge.read,
+  oidcIssuers: settings.oidcIssuers.read,
+  oidcAudiences: settings.oidcAudiences.read,
+  oidcClockSkew: settings.oidcClockSkew.read,
+  oidcTenantClaim: settings.oidcTenantClaim.read,
+  oidcTenant: settings.oidcTenant.read,
+  oidcRolesClaims: settings.oidcRolesClaims.read,
+  oidcRoleMap: settings.oidcRoleMap.read,
+  trustedProxies: settings.trustedProxies.read,
+  tenantLimit: settings.tenantLimit.read,
+  keyLimit: settings.keyLimit.read,
+  userLimit: settings.userLimit.read,
+  failureLimit: settings.failureLimit.read,
+  socketConnects: settings.socketConnects.read,
+  socketConnectsUser: settings.socketConnectsUser.read,
+  socketMessages: settings.socketMessages.read,
+  socketBytes: settings.socketBytes.read,
+  answersKeptFor: settings.answersKeptFor.read,
+  bulkMaxBytes: settings.bulkMaxBytes.read,
+  bulkTimeout: settings.bulkTimeout.read,
+  bulkLease: settings.bulkLease.read,
+  keys: settings.keys.read,
+  sharedProviders: settings.sharedProviders.read,
   publicUrl: settings.publicUrl.read,
   ackTimeout: settings.ackTimeout.read,
   deliveryLease: settings.deliveryLease.read,
@@ -73,6 +99,8 @@ const config = Config.all({
   whatsappAppSecret: settings.whatsappAppSecret.read,
   whatsappVerifyToken: settings.whatsappVerifyToken.read,
   whatsappUrl: settings.whatsappUrl.read,
+  batchConcurrency: settings.batchConcurrency.read,
+  batchLease: settings.batchLease.read,
   webhookNetworks: settings.webhookNetworks.read
 })
 
@@ -137,14 +165,16 @@ const conflictOf = (config: Unchecked): string | undefined => {
   if (Option.isSome(config.kafkaSaslMechanism) && !hasAccount) {
     return "KAFKA_SASL_MECHANISM needs KAFKA_USERNAME and KAFKA_PASSWORD"
   }
+  if (config.oidcIssuers.length > 0 && config.oidcAudiences.length === 0) return "OIDC_ISSUER needs OIDC_AUDIENCE"
+  if (!config.ownTokens && config.oidcIssuers.length === 0) return "BECKON_OWN_TOKENS=false needs OIDC_ISSUER"
   const incomplete = incompleteAccount(config)
   if (incomplete !== undefined || !isJoined(config)) return incomplete
   if (Option.isNone(config.databaseUrl)) {
     return "Redis joins several nodes, which need DATABASE_URL: an embedded database has one"
   }
   if (Option.isNone(config.jwtSecret)) return "Redis joins several nodes, which need the same BECKON_JWT_SECRET"
-  return Option.isNone(config.deviceTokenSecret)
-    ? "Redis joins several nodes, which need the same BECKON_DEVICE_TOKEN_SECRET"
+  return Option.isNone(config.deviceTokenSecret) && Option.isNone(config.keys)
+    ? "Redis joins several nodes, which need the same BECKON_KEYS or BECKON_DEVICE_TOKEN_SECRET"
     : undefined
 }
 

@@ -3,7 +3,12 @@
  * (`docs/configuration.md`, `deploy/env/*.env.example`) is generated from this table by `pnpm docs`.
  */
 import { Config, Duration, Schema } from "effect"
+import { batchSettings } from "./BatchSettingsTable.ts"
+import { bulkSettings } from "./BulkSettingsTable.ts"
 import { deliverySettings } from "./DeliverySettingsTable.ts"
+import { identitySettings } from "./IdentitySettingsTable.ts"
+import { httpSettings } from "./HttpSettingsTable.ts"
+import { secretSettings } from "./SecretSettingsTable.ts"
 import { setting } from "./Setting.ts"
 
 export type { Setting } from "./Setting.ts"
@@ -229,7 +234,8 @@ export const settings = {
   }),
   allowedOrigins: setting({
     name: "BECKON_ALLOWED_ORIGINS",
-    about: "Comma-separated origins of browsers that may open sockets.",
+    about:
+      "Comma-separated origins of pages that may call the API and open sockets, for tenants that set none themselves.",
     fallback: "all: a token is needed anyway",
     production: "https://app.example.com",
     read: Config.option(Config.NonEmptyString("BECKON_ALLOWED_ORIGINS"))
@@ -247,6 +253,20 @@ export const settings = {
     production: "25 seconds",
     read: Config.Duration("DRAIN_TIMEOUT").pipe(Config.withDefault(Duration.seconds(4)))
   }),
+  retentionEvery: setting({
+    name: "RETENTION_EVERY",
+    about: "How often what tenants no longer keep (their setting `retention`) is thrown away; one node does it.",
+    fallback: "1 hour",
+    read: Config.Duration("RETENTION_EVERY").pipe(Config.withDefault(Duration.hours(1)))
+  }),
+  metricsToken: setting({
+    name: "METRICS_TOKEN",
+    about: "The bearer token with which Prometheus reads /metrics.",
+    fallback: "none: a credential with the scope tenants:read",
+    production: "change-me-to-a-long-random-token",
+    secret: true,
+    read: Config.option(Config.Redacted("METRICS_TOKEN"))
+  }),
   logLevel: setting({
     name: "BECKON_LOG_LEVEL",
     about: "The least level that is logged: trace, debug, info, warn, error, fatal or none.",
@@ -256,5 +276,10 @@ export const settings = {
       Config.map((level) => logLevels[level])
     )
   }),
+  ...identitySettings,
+  ...batchSettings,
+  ...bulkSettings,
+  ...httpSettings,
+  ...secretSettings,
   ...deliverySettings
 }

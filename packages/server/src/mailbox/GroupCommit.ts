@@ -11,11 +11,13 @@
 import { Cause, Context, DateTime, Duration, Effect, Exit, Layer, Option } from "effect"
 import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
 import { NotificationId } from "@beckon/domain/Identifiers"
+import type { TenantId } from "@beckon/domain/Identifiers"
 import * as MailboxKey from "@beckon/domain/MailboxKey"
 import * as MailboxState from "@beckon/domain/MailboxState"
 import type { Draft } from "@beckon/domain/Notification"
 import { NotificationStore } from "@beckon/domain/ports/NotificationStore"
 import type { SeqConflict, StoreUnavailable } from "@beckon/domain/ports/NotificationStore"
+import * as Metrics from "../operations/Metrics.ts"
 import * as Batcher from "./Batcher.ts"
 import { DeliveryTiming } from "./DeliveryTiming.ts"
 import { MailboxSettings } from "./MailboxSettings.ts"
@@ -40,6 +42,20 @@ const isConflict = (cause: Cause.Cause<SeqConflict | StoreUnavailable>): boolean
   Option.exists(Cause.findErrorOption(cause), (error) => error._tag === "SeqConflict")
 
 const hasKeys = ({ drafts }: Submission): boolean => drafts.every(({ dedupeKey }) => dedupeKey !== undefined)
+
+/** Once for each tenant of a batch. */
+const count = (submissions: ReadonlyArray<Submission>, committed: ReadonlyArray<Committed>) => {
+  const accepted = new Map<TenantId, number>()
+  const duplicates = new Map<TenantId, number>()
+  committed.forEach(([, { answers, rows }], index) => {
+    const tenantId = submissions[index]?.key.tenantId
+    if (tenantId === undefined) return
+    accepted.set(tenantId, (accepted.get(tenantId) ?? 0) + rows.length)
+    duplicates.set(tenantId, (duplicates.get(tenantId) ?? 0) + answers.length - rows.length)
+  })
+  Metrics.addAll("notifications", { outcome: "accepted" }, accepted)
+  Metrics.addAll("notifications", { outcome: "duplicate" }, duplicates)
+}
 
 export class GroupCommit extends Context.Service<
   GroupCommit,
@@ -85,6 +101,7 @@ export class GroupCommit extends Context.Service<
           yield* store.append(rows)
           deliveries.saved(rows)
         }
+        count(submissions, committed)
         return committed.map((one) => Exit.succeed(one))
       })
 

@@ -13,6 +13,7 @@
  */
 import { Cause, Context, Data, Effect, Layer, Schedule } from "effect"
 import { Sharding } from "effect/cluster"
+import * as CallOrigin from "@beckon/domain/CallOrigin"
 import { forSharding } from "./PartitionIds.ts"
 import type { GatewayId, SessionId } from "@beckon/domain/Identifiers"
 import type { Change } from "@beckon/domain/InboxRpcs"
@@ -94,7 +95,8 @@ export class Mailboxes extends Context.Service<
         return [...groups]
       }
 
-      const deliver = Effect.fnUntraced(function* (drafts: ReadonlyArray<Draft>) {
+      const deliver = Effect.fnUntraced(function* (asked: ReadonlyArray<Draft>) {
+        const drafts = CallOrigin.correlated(asked, (yield* CallOrigin.CallOrigin).correlationId)
         const groups = group(drafts, (draft) => draft)
         const first = groups[0]
         if (groups.length === 1 && first !== undefined) return yield* deliverTo(first[0], drafts)

@@ -64,6 +64,14 @@ export class Templates extends Context.Service<
       template: TemplateInput,
       activate: boolean
     ) => Effect.Effect<TemplateVersion, TemplateInvalid | StoreUnavailable>
+    /** The same, only while this is the active version (Beckon's own: 0); nothing when another one is. */
+    readonly putOver: (
+      tenantId: TenantId,
+      code: string,
+      template: TemplateInput,
+      activate: boolean,
+      expected: number
+    ) => Effect.Effect<Option.Option<TemplateVersion>, TemplateInvalid | StoreUnavailable>
     /** The active version, or the one that is named; Beckon's own has the version 0. */
     readonly get: (tenantId: TenantId, code: string, version?: number) => Found
     /** By code, Beckon's own among them. */
@@ -84,8 +92,12 @@ export class Templates extends Context.Service<
       code: string,
       version: number
     ) => Effect.Effect<void, TemplateNotFound | StoreUnavailable>
-    /** With all its versions; Beckon's own of the same code stands in from then on. */
-    readonly remove: (tenantId: TenantId, code: string) => Effect.Effect<void, TemplateNotFound | StoreUnavailable>
+    /** With all its versions, while `expected` is the active one where it is given; Beckon's own of the same code stands in from then on. */
+    readonly remove: (
+      tenantId: TenantId,
+      code: string,
+      expected?: number
+    ) => Effect.Effect<void, TemplateNotFound | StoreUnavailable>
     readonly render: (
       tenantId: TenantId,
       reference: TemplateReference
@@ -167,6 +179,13 @@ export class Templates extends Context.Service<
         put,
         get,
 
+        putOver: Effect.fn("Templates.putOver")(function* (tenantId, code, template, activate, expected) {
+          yield* engine.check(template)
+          const saved = yield* store.putOver(tenantId, code, template, activate, expected, yield* DateTime.now)
+          if (Option.isSome(saved)) yield* announce(tenantId, code)
+          return saved
+        }, Effect.uninterruptible),
+
         create: Effect.fn("Templates.create")(function* (tenantId, code, template) {
           if (Option.isSome(yield* store.get(tenantId, code))) return yield* new TemplateExists({ code })
           return yield* put(tenantId, code, template, true)
@@ -190,8 +209,8 @@ export class Templates extends Context.Service<
           yield* announce(tenantId, code)
         }, Effect.uninterruptible),
 
-        remove: Effect.fn("Templates.remove")(function* (tenantId, code) {
-          const isThere = yield* store.remove(tenantId, code)
+        remove: Effect.fn("Templates.remove")(function* (tenantId, code, expected) {
+          const isThere = yield* store.remove(tenantId, code, expected)
           if (!isThere) return yield* new TemplateNotFound({ code, version: null })
           yield* announce(tenantId, code)
         }, Effect.uninterruptible),

@@ -8,17 +8,24 @@ import type { HttpApi, HttpApiGroup } from "effect/http-api"
 import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
 import { TenantId, UserId } from "@beckon/domain/Identifiers"
 import { TokenIssuer } from "@beckon/domain/ports/Tokens"
+import * as MemoryAuditLog from "@beckon/infra/memory/MemoryAuditLog"
+import * as MemoryIdempotencyStore from "@beckon/infra/memory/MemoryIdempotencyStore"
 import * as JwtTokens from "@beckon/infra/security/JwtTokens"
 import * as UwsHttpServer from "@beckon/infra/uws/UwsHttpServer"
 import { UwsServer } from "@beckon/infra/uws/UwsServer"
 import * as AuthorizationLive from "../../src/api/AuthorizationLive.ts"
-import * as EmptyErrors from "../../src/api/EmptyErrors.ts"
+import { Audit } from "../../src/audit/Audit.ts"
+import * as Edge from "../../src/http/Edge.ts"
+import { HttpSettings } from "../../src/http/HttpSettings.ts"
+import { Idempotency } from "../../src/http/Idempotency.ts"
+import { CallGuard } from "../../src/http/CallGuard.ts"
 import { routerConfig } from "../../src/api/Router.ts"
 
 const secret = Redacted.make(new TextEncoder().encode("a secret of the tests, 32 bytes or more"))
 
 export interface Answer {
   readonly status: number
+  readonly headers: Readonly<Record<string, string>>
   readonly type: string
   readonly text: string
   // Tests look into answers of any shape.
@@ -78,7 +85,13 @@ const layerCalls = Layer.effect(
       const answer = yield* client.execute(request)
       const text = yield* answer.text
       const type = answer.headers["content-type"] ?? ""
-      return { status: answer.status, type, text, body: /json/.test(type) ? decodeJson(text) : undefined }
+      return {
+        status: answer.status,
+        headers: answer.headers,
+        type,
+        text,
+        body: /json/.test(type) ? decodeJson(text) : undefined
+      }
     }, Effect.orDie)
     return { url, call, tokenOf }
   })
@@ -93,16 +106,19 @@ export const layerOf = <Id extends string, Groups extends HttpApiGroup.Constrain
 ) =>
   layerCalls.pipe(
     Layer.provideMerge(
-      HttpRouter.serve(Layer.mergeAll(HttpApiBuilder.layer(api).pipe(Layer.provide(handlers)), EmptyErrors.layer), {
+      HttpRouter.serve(Layer.mergeAll(HttpApiBuilder.layer(api).pipe(Layer.provide(handlers)), Edge.layer), {
         disableLogger: true,
         disableListenLog: true,
         routerConfig
       })
     ),
+    Layer.provide(Idempotency.layer.pipe(Layer.provide(MemoryIdempotencyStore.layer))),
+    Layer.provide(HttpSettings.layer()),
+    Layer.provide(Audit.layer.pipe(Layer.provide(MemoryAuditLog.layer))),
     Layer.provide(UwsHttpServer.layer()),
     // More than what any part of the API takes for itself.
     Layer.provide(UwsServer.layer({ host: "127.0.0.1", port: 0, maxBodyBytes: 4_194_304 })),
-    Layer.provide(AuthorizationLive.layer),
+    Layer.provide(AuthorizationLive.layer.pipe(Layer.provide(CallGuard.layerOpen))),
     Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true })),
     Layer.provide([JwtTokens.layerVerifier(secret), JwtTokens.layerIssuer(secret), FetchHttpClient.layer])
   )

@@ -4,13 +4,20 @@ import { HttpApi, HttpApiMiddleware } from "effect/http-api"
 import { createHmac, generateKeyPairSync, sign } from "node:crypto"
 import { CallbackApi } from "@beckon/domain/api/CallbackApi"
 import type { DeliveryChannel } from "@beckon/domain/Delivery"
-import { UserId } from "@beckon/domain/Identifiers"
+import { TenantId, UserId } from "@beckon/domain/Identifiers"
 import { DeliveryStore } from "@beckon/domain/ports/DeliveryStore"
 import { receiptOf } from "@beckon/infra/callbacks/PushReceipt"
 import * as CallbackHandlers from "../../src/api/CallbackHandlers.ts"
+import { TenantProviders } from "../../src/providers/TenantProviders.ts"
 import { CallbackSettings } from "../../src/api/CallbackSettings.ts"
 import type { CallbackSettingsShape } from "../../src/api/CallbackSettings.ts"
 import { tenantId } from "../mailbox/Fixture.ts"
+import * as MemoryProviderAccountStore from "@beckon/infra/memory/MemoryProviderAccountStore"
+import * as MemoryTopicBus from "@beckon/infra/memory/MemoryTopicBus"
+import { OutboundPost } from "@beckon/infra/webhook/OutboundPost"
+import { ChannelProviders } from "@beckon/domain/ports/ChannelProvider"
+import { ProviderAccountStore } from "@beckon/domain/ports/ProviderAccountStore"
+import { FetchHttpClient } from "effect/http"
 import { call, layerOf } from "./ApiServer.ts"
 import { layerDeliveries } from "./NotificationServices.ts"
 
@@ -23,14 +30,28 @@ const settings: CallbackSettingsShape = {
   twilioAuthToken: Redacted.make("twilio-token"),
   whatsappAppSecret: Redacted.make("app-secret"),
   whatsappVerifyToken: Redacted.make("agreed"),
-  receiptSecret,
+  receiptSecrets: [receiptSecret],
   publicUrl: "https://beckon.example.com/"
 }
 
 const api = HttpApi.make("beckon").add(CallbackApi).middleware(HttpApiMiddleware.ProblemDetails)
 
+/** Accounts of tenants, and none of the deployment. */
+const layerAccounts = Layer.unwrap(
+  Effect.map(OutboundPost, (outbound) => TenantProviders.layer({ outbound, publicUrl: undefined }, () => true))
+).pipe(
+  Layer.provideMerge(MemoryProviderAccountStore.layer),
+  Layer.provide([
+    OutboundPost.layer(),
+    FetchHttpClient.layer,
+    MemoryTopicBus.layer,
+    Layer.succeed(ChannelProviders, { push: [], email: [], sms: [], whatsapp: [], webhook: [] })
+  ])
+)
+
 const servedWith = (given: Partial<CallbackSettingsShape>) =>
   layerOf(api, CallbackHandlers.layer.pipe(Layer.provide(CallbackSettings.layer(given)))).pipe(
+    Layer.provideMerge(layerAccounts),
     Layer.provideMerge(layerDeliveries)
   )
 
@@ -152,6 +173,64 @@ layer(servedWith(settings), { excludeTestServices: true, timeout: "60 seconds" }
         (yield* post("whatsapp", `${body} `, { "x-hub-signature-256": `sha256=${signature}` })).status,
         401
       )
+    })
+  )
+
+  it.effect("of a tenant's own account are checked with its secret, and move deliveries of that account only", () =>
+    Effect.gen(function* () {
+      const accounts = yield* ProviderAccountStore
+      const now = yield* DateTime.now
+      const account = (tenant: string, id: string, secret: string) =>
+        accounts.create(
+          TenantId.make(tenant),
+          id,
+          {
+            kind: "whatsapp",
+            name: id,
+            order: 0,
+            enabled: true,
+            settings: { phone_number_id: "1" },
+            rate: null,
+            credentials: Redacted.make(
+              JSON.stringify({ access_token: "t", app_secret: secret, verify_token: `v-${id}` })
+            )
+          },
+          now
+        )
+      yield* account(tenantId, "own", "own-secret")
+      yield* account("globex", "other", "other-secret")
+      const tell = Effect.fnUntraced(function* (where: string, secret: string, id: string, message: string) {
+        const status = {
+          id: message,
+          status: "read",
+          timestamp: String(yield* inSeconds),
+          biz_opaque_callback_data: id
+        }
+        const body = JSON.stringify({ entry: [{ changes: [{ value: { statuses: [status] } }] }] })
+        const signature = createHmac("sha256", secret).update(body).digest("hex")
+        return yield* post(where, body, { "x-hub-signature-256": `sha256=${signature}` })
+      })
+      const id = yield* sent("whatsapp", "whatsapp:own", "wamid.own")
+      assert.strictEqual((yield* tell("whatsapp/globex/other", "own-secret", id, "wamid.own")).status, 401)
+      // Globex knows the secret of its account, and nothing of this delivery moves.
+      assert.strictEqual((yield* tell("whatsapp/globex/other", "other-secret", id, "wamid.own")).status, 200)
+      assert.strictEqual(yield* stateOf(id), "sent")
+      assert.strictEqual((yield* tell(`whatsapp/${tenantId}/other`, "other-secret", id, "wamid.own")).status, 404)
+      assert.strictEqual((yield* tell(`twilio/${tenantId}/own`, "own-secret", id, "wamid.own")).status, 404)
+      // Nor what another account of the same deployment has sent.
+      const shared = yield* sent("whatsapp", "whatsapp", "wamid.shared")
+      assert.strictEqual((yield* tell(`whatsapp/${tenantId}/own`, "own-secret", shared, "wamid.shared")).status, 200)
+      assert.strictEqual(yield* stateOf(shared), "sent")
+      assert.deepStrictEqual((yield* tell(`whatsapp/${tenantId}/own`, "own-secret", id, "wamid.own")).body, {
+        data: { received: 1 }
+      })
+      assert.strictEqual(yield* stateOf(id), "seen")
+      const challenge = (token: string) =>
+        call(`${path}/whatsapp/${tenantId}/own?hub.mode=subscribe&hub.verify_token=${token}&hub.challenge=42`, {
+          as: null
+        })
+      assert.strictEqual((yield* challenge("v-own")).text, "42")
+      assert.strictEqual((yield* challenge("agreed")).status, 401)
     })
   )
 

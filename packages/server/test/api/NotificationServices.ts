@@ -34,6 +34,7 @@ import * as PartitionHost from "../../src/mailbox/PartitionHost.ts"
 import { ResidentMailboxes } from "../../src/mailbox/ResidentMailboxes.ts"
 import { StateLoader } from "../../src/mailbox/StateLoader.ts"
 import { Templates } from "../../src/templates/Templates.ts"
+import { Recipients } from "../../src/users/Recipients.ts"
 
 export interface TopicCall {
   readonly verb: "subscribe" | "unsubscribe"
@@ -105,6 +106,7 @@ const layerMailboxes = PartitionHost.layer.pipe(
 export const layerNotifications = Audiences.layer.pipe(
   Layer.provideMerge(Notifications.layer),
   Layer.provide(Wording.layer),
+  Layer.provide(Recipients.layerDirectory),
   Layer.provideMerge(layerMailboxes),
   Layer.provideMerge(Templates.layer.pipe(Layer.provide([LiquidRenderer.layer, MemoryTopicBus.layer]))),
   Layer.provideMerge(layerStores)

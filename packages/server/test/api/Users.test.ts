@@ -12,6 +12,7 @@ import * as MeHandlers from "../../src/api/MeHandlers.ts"
 import * as RoutingHandlers from "../../src/api/RoutingHandlers.ts"
 import * as UserHandlers from "../../src/api/UserHandlers.ts"
 import { Inbox } from "../../src/inbox/Inbox.ts"
+import { Recipients } from "../../src/users/Recipients.ts"
 import * as Mailboxes from "../mailbox/Fixture.ts"
 import { call, layerOf } from "./ApiServer.ts"
 
@@ -21,6 +22,7 @@ const handlers = Layer.mergeAll(MeHandlers.layer, UserHandlers.layer, RoutingHan
 
 const served = layerOf(api, handlers).pipe(
   Layer.provide(Inbox.layer),
+  Layer.provide(Recipients.layerDirectory),
   Layer.provide(Mailboxes.layer()),
   Layer.provide([
     MemoryDeviceStore.layer,
@@ -84,7 +86,10 @@ layer(served, { excludeTestServices: true })("users over HTTP", (it) => {
         const refused = yield* call(`${users}/eve`, { method, body, as: { user: "eve" } })
         assert.deepStrictEqual(
           [refused.status, refused.body.detail],
-          [403, "scope: this needs users:read, which the roles service, admin, platform have, and which a credential that names scopes must name"]
+          [
+            403,
+            "scope: this needs users:read, which the roles service, admin, platform have, and which a credential that names scopes must name"
+          ]
         )
         assert.strictEqual((yield* call(`${users}/eve`, { method, body, as: null })).status, 401, method)
       }

@@ -132,7 +132,10 @@ layer(served, { excludeTestServices: true })("webhooks over HTTP", (it) => {
         const refused = yield* call(path, { method, body, as: { user: "ann" } })
         assert.deepStrictEqual(
           [refused.status, refused.body.detail],
-          [403, "scope: this needs webhooks:read, which the roles service, admin, platform have, and which a credential that names scopes must name"]
+          [
+            403,
+            "scope: this needs webhooks:read, which the roles service, admin, platform have, and which a credential that names scopes must name"
+          ]
         )
         assert.strictEqual((yield* call(path, { method, body, as: null })).status, 401, path)
       }

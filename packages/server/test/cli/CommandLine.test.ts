@@ -51,7 +51,7 @@ describe("the command line", () => {
     Effect.gen(function* () {
       const { code, stdout } = yield* run(["--help"])
       expect(code).toBe(0)
-      for (const name of ["serve", "migrate", "token", "send", "tail", "inbox", "deliveries", "dead-letters"])
+      for (const name of ["serve", "migrate", "seed", "token", "send", "tail", "inbox", "deliveries", "dead-letters"])
         expect(stdout).toMatch(new RegExp(`^  ${name} `, "m"))
     }).pipe(Effect.provide(NodeServices.layer))
   )
@@ -75,7 +75,7 @@ describe("the command line", () => {
     )
   }
 
-  for (const name of ["serve", "migrate", "token", "send", "tail", "inbox", "deliveries", "dead-letters"]) {
+  for (const name of ["serve", "migrate", "seed", "token", "send", "tail", "inbox", "deliveries", "dead-letters"]) {
     it.effect(`explains ${name} with examples and exit codes`, () =>
       Effect.gen(function* () {
         const { code, stdout } = yield* run([name, "--help"])

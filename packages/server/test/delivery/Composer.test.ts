@@ -18,6 +18,7 @@ import type { Composed } from "../../src/delivery/Composer.ts"
 import { Receipts } from "../../src/delivery/Receipts.ts"
 import { Words } from "../../src/delivery/Words.ts"
 import { Templates } from "../../src/templates/Templates.ts"
+import { Recipients } from "../../src/users/Recipients.ts"
 import { acme, claimed, notification, now } from "./Fixture.ts"
 
 const layer = Composer.layer.pipe(
@@ -25,6 +26,7 @@ const layer = Composer.layer.pipe(
   Layer.provide(Templates.layer),
   Layer.provide([LiquidRenderer.layer, MemoryTemplateStore.layer, MemoryTopicBus.layer]),
   Layer.provide(Layer.succeed(Receipts, { of: (id) => Effect.succeed(`receipt of ${id}`) })),
+  Layer.provide(Recipients.layerDirectory),
   Layer.provideMerge(
     Layer.mergeAll(MemoryDeviceStore.layer, MemoryUserDirectory.layer, MemoryWebhookEndpointStore.layer)
   )

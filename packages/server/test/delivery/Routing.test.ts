@@ -11,6 +11,7 @@ import * as LogProvider from "@beckon/infra/push/LogProvider"
 import { DeliverySettings } from "../../src/delivery/DeliverySettings.ts"
 import { Nudges } from "../../src/delivery/Nudges.ts"
 import * as Routing from "../../src/delivery/Routing.ts"
+import { TenantProviders } from "../../src/providers/TenantProviders.ts"
 import { DeliveryTiming } from "../../src/mailbox/DeliveryTiming.ts"
 import { acme, notification } from "./Fixture.ts"
 
@@ -18,6 +19,7 @@ const layer = <E>(policies: Layer.Layer<RoutingPolicyStore, E>) =>
   Routing.layer.pipe(
     Layer.provideMerge(policies),
     Layer.provide([MemoryWebhookEndpointStore.layer, DeliverySettings.layer(), Nudges.layer]),
+    Layer.provide(TenantProviders.layerShared),
     Layer.provide(
       Layer.succeed(ChannelProviders, { push: [LogProvider.make()], email: [], sms: [], whatsapp: [], webhook: [] })
     )

@@ -8,6 +8,7 @@ import type { FailureClass, SendOutcome } from "@beckon/domain/Delivery"
 import { TenantId } from "@beckon/domain/Identifiers"
 import type { ChannelProvider, Outgoing } from "@beckon/domain/ports/ChannelProvider"
 import { ChannelProviders } from "@beckon/domain/ports/ChannelProvider"
+import { TenantProviders } from "../../src/providers/TenantProviders.ts"
 import { Circuits } from "../../src/delivery/Circuits.ts"
 import { DeliverySettings } from "../../src/delivery/DeliverySettings.ts"
 import { Sending } from "../../src/delivery/Sending.ts"
@@ -52,6 +53,7 @@ const layer = (...sms: ReadonlyArray<ChannelProvider<"sms">>) =>
   Sending.layer.pipe(
     Layer.provide(Circuits.layer),
     Layer.provide([CircuitBreaker.layerStoreMemory(), RateLimiter.layerStoreMemory]),
+    Layer.provide(TenantProviders.layerShared),
     Layer.provide(Layer.succeed(ChannelProviders, { push: [], email: [], sms, whatsapp: [], webhook: [] })),
     Layer.provide(DeliverySettings.layer())
   )

@@ -187,3 +187,18 @@ describe("Verdict.ofSent", () => {
     )
   })
 })
+
+describe("Verdict.ofUnsent, of users who cannot be asked for", () => {
+  const wait = { _tag: "Wait", reason: "recipients_away", retryAfter: Duration.seconds(10) } as const
+
+  it("waits as long as it makes sense, and costs no try", () => {
+    const { attempts, result } = Verdict.ofUnsent(claimed(), wait, moment)
+    assert.deepStrictEqual(attempts, [])
+    assert.deepStrictEqual(result, { _tag: "Postponed", until: inMillis(10_500), reason: "recipients_away" })
+  })
+
+  it("is a dead letter after a day", () => {
+    const { result } = Verdict.ofUnsent(claimed(), wait, { ...moment, now: DateTime.add(now, { days: 1 }) })
+    assert.deepInclude(result, { _tag: "Dead", reason: "recipients_away" })
+  })
+})

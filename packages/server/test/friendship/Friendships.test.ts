@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Option, Queue, Schema } from "effect"
+import { CallOrigin } from "@beckon/domain/CallOrigin"
 import { Event } from "@beckon/domain/events/Event"
 import { FriendshipId } from "@beckon/domain/Friendship"
 import { TenantId, UserId } from "@beckon/domain/Identifiers"
@@ -157,4 +158,19 @@ describe("Friendships", () => {
       )
     )
   })
+
+  it.live("says in the headers of the event which call it comes from", () =>
+    Effect.gen(function* () {
+      const records = yield* published
+      const friendships = yield* Friendships
+      const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+      yield* Effect.provideService(friendships.send(as(ada), ada, bob), CallOrigin, {
+        address: "::1",
+        correlationId: "c-1",
+        traceparent
+      })
+      const { headers } = yield* Queue.take(records)
+      assert.deepStrictEqual(headers, { tenant: "acme", "x-correlation-id": "c-1", traceparent })
+    }).pipe(Effect.provide(layer()))
+  )
 })

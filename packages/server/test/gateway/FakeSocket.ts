@@ -5,6 +5,7 @@ import { Schema } from "effect"
 import { SessionId, TenantId, UserId } from "@beckon/domain/Identifiers"
 import { InboxFrame } from "@beckon/domain/InboxFrame"
 import { UwsSocket } from "@beckon/infra/uws/UwsWebSocket"
+import { makeFlows } from "../../src/gateway/SocketLimits.ts"
 import type { Session } from "../../src/gateway/Session.ts"
 
 const Chunk = Schema.fromJsonString(
@@ -63,8 +64,7 @@ export const makeSession = (): { readonly session: Session; readonly socket: Fak
     identity: { ...key, roles: ["user"], expiresAt: 2 ** 45 },
     socket: undefined,
     subscription: undefined,
-    second: 0,
-    messages: 0,
+    flows: makeFlows({ messages: undefined, bytes: undefined }, 0),
     unacknowledgedChunks: 0,
     calls: 0,
     onDrain: undefined

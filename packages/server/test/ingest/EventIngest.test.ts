@@ -1,16 +1,25 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"
+import { CallOrigin } from "@beckon/domain/CallOrigin"
 import { Event } from "@beckon/domain/events/Event"
 import { DeadLetters } from "@beckon/domain/ports/DeadLetters"
 import { EventBus } from "@beckon/domain/ports/EventBus"
 import { NotificationStore } from "@beckon/domain/ports/NotificationStore"
 import * as InProcessEventBus from "@beckon/infra/memory/InProcessEventBus"
 import * as MemoryDeadLetters from "@beckon/infra/memory/MemoryDeadLetters"
+import * as MemoryTopicBus from "@beckon/infra/memory/MemoryTopicBus"
+import * as MemoryTrackingGrants from "@beckon/infra/memory/MemoryTrackingGrants"
 import { EventIngest, tenantHeader } from "../../src/ingest/EventIngest.ts"
+import { OrderTracking } from "../../src/orders/OrderTracking.ts"
+import { TopicChecks } from "../../src/topics/TopicChecks.ts"
 import * as Mailboxes from "../mailbox/Fixture.ts"
 
 const layer = EventIngest.layerConsumers.pipe(
   Layer.provideMerge(EventIngest.layer),
+  Layer.provideMerge(OrderTracking.layer),
+  Layer.provide(TopicChecks.layer),
+  Layer.provide(MemoryTopicBus.layer),
+  Layer.provideMerge(MemoryTrackingGrants.layer),
   Layer.provideMerge(Mailboxes.layer()),
   Layer.provideMerge([InProcessEventBus.layer, MemoryDeadLetters.layer])
 )
@@ -101,6 +110,30 @@ describe("EventIngest", () => {
           ["o1", [["ada", 1, true]]]
         ]
       )
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.live("names notifications by the call that published their event, or that brought it", () =>
+    Effect.gen(function* () {
+      const bus = yield* EventBus
+      const { ingest } = yield* EventIngest
+      const store = yield* NotificationStore
+      const headers = (id: string) => ({ [tenantHeader]: "acme", "x-correlation-id": id })
+      yield* bus.publish([
+        record(order("c1", { customerId: "cora" }), headers("published")),
+        record(order("c2", { customerId: "cora" }), headers("\u0000")),
+        record(order("c3", { customerId: "cora" }), headers("x".repeat(129)))
+      ])
+      const event = Schema.decodeUnknownSync(Event)(order("c4", { customerId: "cora" }))
+      const origin = { address: null, correlationId: "called", traceparent: null }
+      yield* Effect.provideService(ingest(Mailboxes.keyOf("cora").tenantId, [event]), CallOrigin, origin)
+      const rows = yield* store.list(Mailboxes.keyOf("cora"), { status: "all", limit: 100 })
+      assert.deepStrictEqual(rows.map(({ options }) => options?.correlationId).toReversed(), [
+        "published",
+        undefined,
+        undefined,
+        "called"
+      ])
     }).pipe(Effect.provide(layer))
   )
 })

@@ -72,6 +72,43 @@ describe("secrets of the environment", () => {
     )
   }
 
+  it.effect("with names seal by the first, and open what the single one of before has sealed", () =>
+    Effect.gen(function* () {
+      const { device, elsewhere, sealed } = yield* made
+      const keys = (env: Record<string, string>) =>
+        Effect.provide(Layer.provide(Secrets.layerCipher, settings({ BECKON_DATA_DIR: elsewhere, ...env })))
+      const first = `2026-11:${"ab".repeat(32)}`
+      const opened = TokenCipher.use((cipher) => cipher.open(owner, sealed))
+      expect(yield* opened.pipe(keys({ BECKON_KEYS: first, BECKON_DEVICE_TOKEN_SECRET: device }))).toBe(
+        "token of a phone"
+      )
+      expect(yield* opened.pipe(keys({ BECKON_KEYS: `${first}, before:${device}` }))).toBe("token of a phone")
+      const error = yield* Effect.flip(opened.pipe(keys({ BECKON_KEYS: first })))
+      expect(error).toMatchObject({ _tag: "TokenNotOpened", keyId: sealed.keyId })
+      const anew = yield* TokenCipher.use((cipher) => cipher.seal(owner, "another")).pipe(
+        keys({ BECKON_KEYS: `${first},before:${device}` })
+      )
+      expect(anew.keyId).toBe("2026-11")
+      // Whoever has named keys is not given a file of his own.
+      const files = yield* FileSystem.FileSystem
+      expect(yield* files.readDirectory(elsewhere)).toEqual([])
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+
+  for (const keys of ["a", `a:${"ab".repeat(31)}`, `a:${"xy".repeat(32)}`, `:${"ab".repeat(32)}`, ""]) {
+    it.effect(`are refused without being told: ${keys.length} characters of keys, ${keys.slice(0, 4)}`, () =>
+      Effect.gen(function* () {
+        const building = Layer.build(
+          Layer.provide(Secrets.layerCipher, settings({ BECKON_KEYS: `b:${"cd".repeat(32)},${keys}` }))
+        )
+        const error = yield* Effect.flip(Effect.scoped(building))
+        expect(error).toMatchObject({ _tag: "SecretNotHex", setting: "BECKON_KEYS" })
+        expect(String(Object(error).message)).toMatch(/^BECKON_KEYS must be pairs of an id .* \(key 2\)$/)
+        expect(String(Object(error).message)).not.toContain("abab")
+      }).pipe(Effect.provide(NodeServices.layer))
+    )
+  }
+
   it.effect("are refused when hex: is followed by something else, or by too little", () =>
     Effect.gen(function* () {
       const failure = (secret: string) =>

@@ -1,0 +1,32 @@
+/**
+ * Which call is which: the caller's `X-Correlation-Id` or one of ours, and its place in a trace (W3C Trace Context).
+ *
+ * **Details**
+ *
+ * Both are words of the caller: they are checked for their form, logged and passed on, and nothing depends on them.
+ */
+import { Option } from "effect"
+import { uuidV4Unsafe } from "effect/crypto/SecureRandom"
+import type { HttpServerRequest } from "effect/http"
+import type { CallOrigin } from "@beckon/domain/CallOrigin"
+
+/** Visible ASCII: it goes into headers of others. */
+const shape = /^[\x21-\x7e]{1,128}$/
+
+export const correlationIdOf = (header: string | undefined): string =>
+  header !== undefined && shape.test(header) ? header : uuidV4Unsafe()
+
+/** W3C Trace Context, section 3.2: version, trace, parent and flags; a later version may have more. */
+const traceShape = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:$|-)/
+
+export const traceparentOf = (header: string | undefined): string | null => {
+  if (header === undefined || header.length > 128 || !traceShape.test(header)) return null
+  // Version 00 has nothing behind its flags.
+  return header.startsWith("00") && header.length !== 55 ? null : header.slice(0, 55)
+}
+
+export const originOf = ({ headers, remoteAddress }: HttpServerRequest.HttpServerRequest): CallOrigin => ({
+  address: Option.getOrNull(remoteAddress),
+  correlationId: correlationIdOf(headers["x-correlation-id"]),
+  traceparent: traceparentOf(headers["traceparent"])
+})
