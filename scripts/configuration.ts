@@ -4,11 +4,10 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import path from "node:path"
-import { settings } from "../packages/server/src/layers/Settings.ts"
+import { chapters } from "../packages/server/src/layers/Settings.ts"
 import type { Setting } from "../packages/server/src/layers/Settings.ts"
 
 const root = path.resolve(import.meta.dirname, "..")
-const table: ReadonlyArray<Setting<unknown>> = Object.values(settings)
 
 const row = ({ about, fallback, name, secret }: Setting<unknown>): string =>
   `| \`${name}\` | ${about}${secret === true ? " Secret: never logged." : ""} | ${fallback} |`
@@ -19,21 +18,31 @@ Generated from [\`Settings.ts\`](../packages/server/src/layers/Settings.ts) by \
 variables, read once at the start; one that does not fit stops it with a line that names it. Durations are written as
 \`500 millis\`, \`10 seconds\`, \`5 minutes\`.
 
-| setting | what it does | default |
-|---|---|---|
-${table.map(row).join("\n")}
-`
+${chapters
+  .map(
+    ([title, table]) =>
+      `## ${title}\n| setting | what it does | default |\n|---|---|---|\n${Object.values(table).map(row).join("\n")}\n`
+  )
+  .join("\n")}`
 
 const lines = (setting: Setting<unknown>, value: string | undefined): string =>
   `# ${setting.about}\n# Default: ${setting.fallback}\n${value === undefined ? `# ${setting.name}=` : `${setting.name}=${value}`}\n`
 
-const development = `# Development: everything has a default; nothing needs to be set.\n\n${table
-  .map((setting) => lines(setting, undefined))
-  .join("\n")}`
+const example = (about: string, valueOf: (setting: Setting<unknown>) => string | undefined): string =>
+  [
+    `# ${about}\n`,
+    ...chapters.flatMap(([title, table]) => [
+      `# == ${title} ==\n`,
+      ...Object.values(table).map((setting) => lines(setting, valueOf(setting)))
+    ])
+  ].join("\n")
 
-const production = `# Production: several nodes on PostgreSQL and Redis. Replace every value that says change-me.\n\n${table
-  .map((setting) => lines(setting, setting.production))
-  .join("\n")}`
+const development = example("Development: everything has a default; nothing needs to be set.", () => undefined)
+
+const production = example(
+  "Production: several nodes on PostgreSQL and Redis. Replace every value that says change-me.",
+  (setting) => setting.production
+)
 
 const files: Readonly<Record<string, string>> = {
   "docs/configuration.md": page,

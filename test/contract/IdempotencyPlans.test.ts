@@ -7,7 +7,7 @@ import { expect, layer } from "@effect/vitest"
 import { DateTime, Effect } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { freshTenant, hoursAfterNoon, noon } from "./Fixtures.ts"
-import { customPlan, genericPlan, record, scans } from "./QueryPlans.ts"
+import { customPlan, genericPlan, record, scans } from "./PlannedStatements.ts"
 import { layerPglite } from "./SqlStores.ts"
 
 const body = new TextEncoder().encode('{"secret":"key-that-is-shown-once"}')

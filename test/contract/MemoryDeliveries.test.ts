@@ -18,4 +18,7 @@ const others = Layer.mergeAll(
   MemoryScheduleStore.layer
 )
 
-deliveriesContract("memory", MemoryBatchStore.layer.pipe(Layer.provideMerge(MemoryDeliveryStore.layer), Layer.provideMerge(others)))
+deliveriesContract(
+  "memory",
+  MemoryBatchStore.layer.pipe(Layer.provideMerge(MemoryDeliveryStore.layer), Layer.provideMerge(others))
+)

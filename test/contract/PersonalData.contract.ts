@@ -32,6 +32,17 @@ const fill = Effect.fnUntraced(function* (key: MailboxKey, notifications = 1) {
   yield* sql`insert into delivery_events values ('smtp', ${id}, ${id}, null, 'delivered', 'ok', null, now(), now())`
   yield* sql`insert into delivery_items values (${tenantId}, ${id}, 'email', ${id}, ${userId}, 1, null)`
   yield* sql`insert into delivery_throttles values (${tenantId}, ${userId}, 'k', now(), now(), 1)`
+  yield* sql`insert into batches (tenant_id, id, kind, state, active, content, digest, created_by, created_at, updated_at, served_at)
+    values (${tenantId}, ${id}, 'batch', 'running', true, '{}', 'd', 'x', now(), now(), now())`
+  const waiting = [
+    { row: 1, userId: "other" },
+    { row: 2, userId, variables: { name: "Private" } },
+    { row: 3, userId: "other" }
+  ]
+  yield* sql`insert into batch_chunks (tenant_id, batch_id, number, digest, rows, row_count, due_at, claims)
+    values (${tenantId}, ${id}, 1, 'd', ${JSON.stringify(waiting)}::text::jsonb, 3, now(), 4)`
+  yield* sql`insert into idempotency_keys (tenant_id, caller, key, fingerprint, claim, sealed, expires_at)
+    values (${tenantId}, ${`user:${userId}`}, ${id}, 'f', 'c', 'sealed-answer'::bytea, now())`
   yield* sql`insert into batch_errors values (${tenantId}, ${id}, 7, ${userId}, 'email', 'no address', '{}')`
   yield* sql`insert into tracking_grants values (${tenantId}, ${`${id}-1`}, ${userId}, 'd', now(), now()), (${tenantId}, ${`${id}-2`}, 'c', ${userId}, now(), now())`
   yield* sql`insert into friendships (tenant_id, id, requester_id, recipient_id, status, created_at)
@@ -57,6 +68,8 @@ const everything = {
   scheduled_notifications: 1,
   deliveries: 1,
   delivery_throttles: 1,
+  batch_chunks: 1,
+  idempotency_keys: 1,
   batch_errors: 1,
   friendships: 2,
   tracking_grants: 2
@@ -91,7 +104,15 @@ export const personalDataContract = <R extends Needs, E>(provider: string, store
         assert.deepStrictEqual(yield* countsOf(ada), { ...everything, notifications: 450 })
         const rows = yield* Stream.runCollect((yield* PersonalData).export(ada))
         const text = JSON.stringify(rows)
-        for (const secret of ["token_sealed", "token_hash", "7365616c65642d746f6b656e", "bob", "tenant_id"]) {
+        for (const secret of [
+          "token_sealed",
+          "token_hash",
+          "7365616c65642d746f6b656e",
+          "sealed",
+          "other",
+          "bob",
+          "tenant_id"
+        ]) {
           assert.notInclude(text, secret)
         }
         assert.deepStrictEqual(
@@ -100,6 +121,7 @@ export const personalDataContract = <R extends Needs, E>(provider: string, store
           ),
           Array.from({ length: 450 }, (_, index) => index + 1)
         )
+        assert.include(text, "Private")
         const delivery = rows.find(({ part }) => part === "deliveries")?.row
         assert.nestedPropertyVal(delivery, "attempts_made[0].provider", "smtp")
         assert.nestedPropertyVal(delivery, "events[0].code", "ok")
@@ -127,6 +149,31 @@ export const personalDataContract = <R extends Needs, E>(provider: string, store
             + (select count(*) from delivery_items where tenant_id = ${tenantId}) as left`
         assert.strictEqual(Number(left[0]?.left), 3)
       })
+    )
+
+    it.effect(
+      "a row of a batch that is still to be sent keeps its place and nothing else, and its worker loses it",
+      () =>
+        Effect.gen(function* () {
+          const sql = yield* SqlClient
+          const ada = { tenantId: freshTenant(), userId: user("ada") }
+          yield* fill(ada)
+          yield* (yield* PersonalData).erase(ada)
+          const chunks =
+            yield* sql`select rows, claims, mark, row_count from batch_chunks where tenant_id = ${ada.tenantId}`
+          assert.deepStrictEqual(chunks, [
+            {
+              rows: [
+                { row: 1, userId: "other" },
+                { row: 2, userId: "", isErased: true },
+                { row: 3, userId: "other" }
+              ],
+              claims: 5,
+              mark: 0,
+              row_count: 3
+            }
+          ])
+        })
     )
 
     it.effect("deliveries, batches and audit entries leave by age when they are at their end", () =>
@@ -171,7 +218,10 @@ export const personalDataContract = <R extends Needs, E>(provider: string, store
           yield* sql`insert into batch_chunks (tenant_id, batch_id, number, digest, row_count) values (${tenantId}, ${id}, 1, 'd', 1)`
           yield* sql`insert into batch_errors values (${tenantId}, ${id}, 1, null, 'f', 'm', null)`
         }
+        // Its error and its chunk first, then the batch itself.
+        assert.strictEqual(yield* sweep("batches"), 2)
         assert.strictEqual(yield* sweep("batches"), 1)
+        assert.strictEqual(yield* sweep("batches"), 0)
         const batches = yield* sql<{ left: bigint }>`
           select (select count(*) from batches where tenant_id = ${tenantId}) * 100
             + (select count(*) from batch_chunks where tenant_id = ${tenantId}) * 10

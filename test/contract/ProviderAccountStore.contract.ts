@@ -99,6 +99,11 @@ export const providerAccountStoreContract = (it: Vitest.MethodsNonLive<ProviderA
       expect(yield* credentialsOf(tenantId)).toEqual(Option.some('{"auth_token":"tøken"}'))
       expect(yield* store.get(tenantId, "bystander")).toEqual(Option.some(bystander))
       expect(yield* store.update(tenantId, "none", { name: "x" }, noon)).toEqual(Option.none())
+      // Only the version that was seen.
+      expect(yield* store.update(tenantId, "one", { name: "late" }, noon, expected.version - 1)).toEqual(Option.none())
+      expect(yield* store.get(tenantId, "one")).toEqual(Option.some(expected))
+      const inTime = yield* store.update(tenantId, "one", { name: "in time" }, noon, expected.version)
+      expect(Option.getOrThrow(inTime).name).toBe("in time")
     })
   )
 

@@ -5,5 +5,5 @@ queryPlans(
   "60,000 notifications on PGlite",
   layerPglite,
   { notifications: 60_000, users: 5_000, ofOne: 0, others: 20_000 },
-  60_000
+  180_000
 )

@@ -13,18 +13,17 @@ import { FriendshipStore } from "@beckon/domain/ports/FriendshipStore"
 import { NotificationStore } from "@beckon/domain/ports/NotificationStore"
 import { PreferenceStore } from "@beckon/domain/ports/PreferenceStore"
 import { UserDirectory } from "@beckon/domain/ports/UserDirectory"
-import { asTenant } from "@beckon/domain/ports/RowAccess"
 import { asOwner } from "@beckon/infra/postgres/DatabaseSession"
 import { expect, layer } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { Effect } from "effect"
 import type { Layer } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
-import { CurrentTransformer } from "effect/sql/Statement"
 import { TenantId } from "@beckon/domain/Identifiers"
 import { FriendshipId } from "@beckon/domain/Friendship"
 import { hoursAfterNoon, noon, notification, notificationId, user } from "./Fixtures.ts"
 import { seedDirectories, useDirectories } from "./QueryPlansDirectories.ts"
 import { seedIdentities, useIdentities } from "./QueryPlansIdentities.ts"
+import { customPlan, genericPlan, indexesOfCall, plansOf, record, scans } from "./PlannedStatements.ts"
 import type { layerPglite } from "./SqlStores.ts"
 
 export interface Size {
@@ -71,8 +70,8 @@ const seed = Effect.fnUntraced(function* ({ notifications, ofOne, others, users 
   yield* sql`
     insert into users select ${tenantId}, 'user-' || n, 'Name', null, null, now() from generate_series(1, ${others}) n`
   yield* sql`
-    insert into dead_letters (topic, letter, created_at)
-    select 'topic', '{"topic":"topic","key":"","headers":{},"value":"","reason":""}', now() from generate_series(1, ${others}) n`
+    insert into dead_letters (topic, tenant_id, letter, created_at)
+    select 'topic', ${tenantId} || n % 20, '{"topic":"topic","key":"","headers":{},"value":"","reason":""}', now() from generate_series(1, ${others}) n`
   yield* seedDirectories(tenantId, others)
   yield* seedIdentities(tenantId, others)
   yield* asOwner(sql`analyze`)
@@ -137,7 +136,7 @@ const useOthers = Effect.gen(function* () {
   yield* friendships.get(tenantId, id)
   yield* friendships.between(tenantId, requesterId, recipientId)
   yield* friendships.list(tenantId, { userId: requesterId, limit: 20 })
-  yield* friendships.list(tenantId, { userId: requesterId, status: "PENDING", before: id, limit: 20 })
+  yield* friendships.list(tenantId, { userId: requesterId, status: "PENDING", before: 1_000_000, limit: 20 })
   yield* outbox.remove((yield* outbox.peek(100)).map((entry) => entry.id))
   const owner = { tenantId, userId: user("owner") }
   yield* devices.register(owner, { platform: "ios", token: "token" })
@@ -151,81 +150,9 @@ const useOthers = Effect.gen(function* () {
     keys.map(({ userId }) => userId)
   )
   yield* letters.add(event, "reason")
-  yield* letters.list(20)
+  yield* letters.list({ limit: 20 })
+  yield* letters.list({ tenantId, limit: 20 })
 })
-
-type Compiled = readonly [text: string, parameters: ReadonlyArray<unknown>]
-
-/** The statements that `use` runs, each text once. */
-export const record = Effect.fnUntraced(function* <E, R>(use: Effect.Effect<void, E, R>) {
-  const statements = new Map<string, Compiled>()
-  yield* use.pipe(
-    Effect.provideService(CurrentTransformer, (statement) =>
-      Effect.sync(() => {
-        const [text, parameters] = statement.compile()
-        statements.set(text, [text, parameters])
-        return statement
-      })
-    )
-  )
-  return [...statements.values()]
-})
-
-interface PlanNode {
-  readonly "Node Type": string
-  readonly "Relation Name"?: string
-  readonly "Index Name"?: string
-  readonly Plans?: ReadonlyArray<PlanNode>
-}
-const PlanNode: Schema.Codec<PlanNode> = Schema.Struct({
-  "Node Type": Schema.String,
-  "Relation Name": Schema.optionalKey(Schema.String),
-  "Index Name": Schema.optionalKey(Schema.String),
-  Plans: Schema.optionalKey(Schema.Array(Schema.suspend(() => PlanNode)))
-})
-const decodePlan = Schema.decodeUnknownEffect(Schema.Tuple([Schema.Struct({ Plan: PlanNode })]))
-
-const nodesOf = (node: PlanNode): ReadonlyArray<PlanNode> => [node, ...(node.Plans ?? []).flatMap(nodesOf)]
-
-const planOf = Effect.fnUntraced(function* (rows: ReadonlyArray<object>) {
-  const [{ Plan }] = yield* decodePlan(Object.values(rows[0] ?? {})[0])
-  return nodesOf(Plan)
-})
-
-export const customPlan = Effect.fnUntraced(function* ([text, parameters]: Compiled) {
-  const sql = yield* SqlClient
-  return yield* planOf(yield* sql.unsafe(`explain (format json) ${text}`, parameters).unprepared)
-})
-
-export const genericPlan = Effect.fnUntraced(function* ([text, parameters]: Compiled) {
-  const sql = yield* SqlClient
-  const nulls = parameters.map(() => "null").join(", ")
-  return yield* sql.withTransaction(
-    Effect.gen(function* () {
-      yield* sql`set local plan_cache_mode = force_generic_plan`
-      yield* sql.unsafe(`prepare planned as ${text}`).unprepared
-      const rows = yield* sql.unsafe(`explain (format json) execute planned${nulls === "" ? "" : `(${nulls})`}`)
-        .unprepared
-      yield* sql`deallocate planned`.unprepared
-      return yield* planOf(rows)
-    })
-  )
-})
-
-export const scans = (nodes: ReadonlyArray<PlanNode>) =>
-  nodes.filter((node) => node["Node Type"] === "Seq Scan").map((node) => node["Relation Name"])
-
-// What no call from outside asks for.
-const systemOnly = /\bfrom event_outbox\b|\bdead_letters\b|\bsealed_keys\b|\bduties\b/
-
-/**
- * Both plans of a statement, for the system and for a tenant: the policies are part of a tenant's plan, and keep operators that
- * are not leakproof away from the indexes.
- */
-export const plansOf = (statement: Compiled, tenantId: TenantId) => {
-  const plans = [customPlan(statement), genericPlan(statement)]
-  return systemOnly.test(statement[0]) ? plans : [...plans, ...plans.map(asTenant(tenantId))]
-}
 
 /** The tests, on a database whose notifications are `size.notifications`; seeding them may take `milliseconds`. */
 export const queryPlans = <E>(
@@ -301,9 +228,8 @@ export const queryPlans = <E>(
         const sql = yield* SqlClient
         const list = (role: string) => directory.list(TenantId.make("planned0"), { role, limit: 100 })
         const indexesFor = Effect.fnUntraced(function* (role: string) {
-          const [statement] = yield* record(Effect.asVoid(list(role)))
-          const nodes = statement === undefined ? [] : yield* customPlan(statement)
-          return nodes.flatMap((node) => (node["Index Name"] === undefined ? [] : [node["Index Name"]]))
+          const [indexes] = yield* indexesOfCall(TenantId.make("planned0"), list(role))
+          return indexes?.map(({ index }) => index)
         })
         expect(yield* indexesFor("driver")).toEqual(["users_roles"])
         expect(yield* indexesFor("customer")).toEqual(["users_pkey"])

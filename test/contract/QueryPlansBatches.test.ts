@@ -1,4 +1,4 @@
 import { batchQueryPlans } from "./QueryPlansBatches.ts"
 import { layerPglite } from "./SqlStores.ts"
 
-batchQueryPlans("20,000 batches on PGlite", layerPglite, 20_000, 60_000)
+batchQueryPlans("20,000 batches on PGlite", layerPglite, 20_000, 180_000)

@@ -4,13 +4,14 @@
 import { BatchId } from "@beckon/domain/Batch"
 import { TenantId } from "@beckon/domain/Identifiers"
 import { BatchStore } from "@beckon/domain/ports/BatchStore"
+import { asOwner } from "@beckon/infra/postgres/DatabaseSession"
 import { expect, layer } from "@effect/vitest"
 import { DateTime, Effect, Option } from "effect"
 import type { Layer } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { chunkOf, errorOf, minute, newBatch, reportOf } from "./BatchFixtures.ts"
 import { hoursAfterNoon, noon } from "./Fixtures.ts"
-import { customPlan, genericPlan, record, scans } from "./QueryPlans.ts"
+import { indexesOfCall, plansOf, record, scans } from "./PlannedStatements.ts"
 import type { layerPglite } from "./SqlStores.ts"
 
 const tenantId = TenantId.make("planned0")
@@ -51,7 +52,7 @@ const seed = Effect.fnUntraced(function* (batches: number) {
     insert into delivery_items (tenant_id, notification_id, channel, delivery_id, user_id, seq, cancel_key)
     select 'planned' || n % 20, 'of-batch-' || n, 'email', 'of-batch-' || n, 'user-' || n, 1, 'batch:seeded-' || n
     from generate_series(1, ${batches}) n`
-  yield* sql`analyze`
+  yield* asOwner(sql`analyze`)
 })
 
 /** Calls everything that the store can do, in every form. */
@@ -98,15 +99,28 @@ export const batchQueryPlans = <E>(
           expect(statements).toHaveLength(22)
           const reading: Array<unknown> = []
           for (const statement of statements) {
-            for (const [kind, nodes] of [
-              ["custom", yield* customPlan(statement)],
-              ["generic", yield* genericPlan(statement)]
-            ] as const) {
-              if (scans(nodes).length > 0) reading.push({ kind, statement: statement[0], scans: scans(nodes) })
+            for (const plan of plansOf(statement, tenantId)) {
+              const nodes = yield* plan
+              if (scans(nodes).length > 0) reading.push({ statement: statement[0], scans: scans(nodes) })
             }
           }
           expect(reading).toEqual([])
         }),
       milliseconds
+    )
+
+    it.effect("what became of a batch is counted from the indexes that hold nothing else, for a tenant too", () =>
+      Effect.gen(function* () {
+        const store = yield* BatchStore
+        const [inboxes, deliveries] = yield* indexesOfCall(
+          tenantId,
+          store.outcomes(tenantId, BatchId.make("seeded-00000100"))
+        )
+        expect(inboxes).toEqual([{ index: "notifications_batch", condition: expect.stringContaining("cancelKey") }])
+        expect(deliveries).toContainEqual({
+          index: "deliveries_batch",
+          condition: expect.stringContaining("cancel_key")
+        })
+      })
     )
   })

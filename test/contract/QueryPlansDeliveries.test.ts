@@ -5,7 +5,7 @@ deliveryQueryPlans(
   "60,000 deliveries on PGlite",
   layerPglite,
   { closed: 50_000, later: 6_000, due: 4_000, others: 20_000 },
-  60_000
+  180_000
 )
 
 deliveryQueryPlans(

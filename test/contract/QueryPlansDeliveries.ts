@@ -13,7 +13,7 @@ import type { Layer } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { direct, email, eventOf, minute, push, reportOf, sent, tryOf } from "./DeliveryFixtures.ts"
 import { noon, notification, notificationId, user } from "./Fixtures.ts"
-import { customPlan, genericPlan, plansOf, record, scans } from "./QueryPlans.ts"
+import { customPlan, genericPlan, indexesOfCall, plansOf, record, scans } from "./PlannedStatements.ts"
 import type { layerPglite } from "./SqlStores.ts"
 
 export interface Size {
@@ -47,6 +47,10 @@ const seed = Effect.fnUntraced(function* ({ closed, due, later, others }: Size) 
   yield* sql`
     insert into webhook_endpoints (tenant_id, id, url, events, created_at)
     select 'planned' || n / 3, 'endpoint-' || n, 'https://a.example', '{delivery.sent,notification.created}', now()
+    from generate_series(0, ${others}) n`
+  yield* sql`
+    insert into provider_accounts
+    select 'planned' || n / 3, 'account-' || n, 'log', 'log', 0, true, '{}', null, ''::bytea, 'other', '', now(), 1, now(), now()
     from generate_series(0, ${others}) n`
   yield* sql`insert into routing_policies select 'planned' || n, '{}', 1, now() from generate_series(0, ${others}) n`
   yield* sql`
@@ -189,6 +193,18 @@ export const deliveryQueryPlans = <E>(
           const used = new Set(nodes.flatMap((node) => (node["Index Name"] === undefined ? [] : [node["Index Name"]])))
           expect([...used].toSorted()).toEqual(["deliveries_due", "deliveries_pkey"])
         }
+      })
+    )
+
+    it.effect("a tenant finds by a cancel key, and by an endpoint, what the indexes are made for", () =>
+      Effect.gen(function* () {
+        const store = yield* DeliveryStore
+        const [plans] = yield* indexesOfCall(tenantId, store.cancel(tenantId, { cancelKey: "key-2" }, now))
+        expect(plans).toEqual([{ index: "notifications_cancel", condition: expect.stringContaining("cancelKey") }])
+        const list = store.list(tenantId, { endpointId: "endpoint-7", limit: 20 })
+        expect(yield* indexesOfCall(tenantId, list)).toEqual([
+          [{ index: "deliveries_endpoint", condition: expect.stringContaining("endpointId") }]
+        ])
       })
     )
 

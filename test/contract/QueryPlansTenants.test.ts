@@ -3,7 +3,7 @@ import { asOwner } from "@beckon/infra/postgres/DatabaseSession"
 import { expect, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
-import { plansOf, record, scans } from "./QueryPlans.ts"
+import { plansOf, record, scans } from "./PlannedStatements.ts"
 import { seedTenants, useTenants } from "./QueryPlansTenants.ts"
 import { layerPglite } from "./SqlStores.ts"
 

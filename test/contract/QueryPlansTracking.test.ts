@@ -4,7 +4,7 @@ import { expect, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { hoursAfterNoon, noon, user } from "./Fixtures.ts"
-import { customPlan, genericPlan, record, scans } from "./QueryPlans.ts"
+import { customPlan, genericPlan, record, scans } from "./PlannedStatements.ts"
 import { layerPglite } from "./SqlStores.ts"
 
 const tenantId = TenantId.make("tracked3")

@@ -125,7 +125,7 @@ describe("TokenBuckets", () => {
           const { take } = yield* TokenBuckets
           const redis = yield* RedisClient
           const group = freshGroup()
-          const key = redis.key(`limits:${group}`, "a")
+          const key = redis.key(`limits:${group}\u0000`, "a")
           yield* take(group, [{ name: "a", limit: { perSecond: 50, burst: 2 } }], 1)
           yield* Effect.repeat(redis.send("EXISTS", key), {
             until: (count) => count === 0,

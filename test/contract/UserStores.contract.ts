@@ -1,3 +1,4 @@
+import { TenantId } from "@beckon/domain/Identifiers"
 import { DeadLetters } from "@beckon/domain/ports/DeadLetters"
 import type { Preferences } from "@beckon/domain/Preferences"
 import { PreferenceStore } from "@beckon/domain/ports/PreferenceStore"
@@ -251,11 +252,33 @@ export const deadLettersContract = (it: Vitest.MethodsNonLive<DeadLetters>) => {
       const record = { topic: "order-events", key: awkward, headers: { [awkward]: awkward }, value: awkward }
       yield* letters.add({ ...record, value: "first" }, "not JSON")
       yield* letters.add(record, awkward)
-      const [newest, other] = yield* letters.list(2)
+      const [newest, other] = yield* letters.list({ limit: 2 })
       expect(newest).toEqual({ ...record, reason: awkward, at: yield* DateTime.now, id: newest?.id })
       expect(other).toMatchObject({ value: "first", reason: "not JSON" })
       expect(newest?.id).not.toBe(other?.id)
-      expect(yield* letters.list(1)).toEqual([newest])
+      expect(yield* letters.list({ limit: 1 })).toEqual([newest])
+    })
+  )
+
+  it.effect("a tenant has the dead letters that name it, and those that name nobody are nobody's", () =>
+    Effect.gen(function* () {
+      const letters = yield* DeadLetters
+      const [one, other] = [freshTenant(), freshTenant()]
+      const add = (value: string, headers: Readonly<Record<string, string>>) =>
+        letters.add({ topic: "order-events", key: "", headers, value }, "not JSON")
+      yield* add("first of one", { tenant: one })
+      yield* add("of the other", { tenant: other })
+      yield* add("second of one", { tenant: one })
+      yield* add("of nobody", { tenant: `${one}\u0000` })
+      yield* add("of the default", {})
+      const valuesOf = (tenantId: TenantId, limit = 10) =>
+        Effect.map(letters.list({ tenantId, limit }), (found) => found.map(({ value }) => value))
+      expect(yield* valuesOf(one)).toEqual(["second of one", "first of one"])
+      expect(yield* valuesOf(one, 1)).toEqual(["second of one"])
+      expect(yield* valuesOf(other)).toEqual(["of the other"])
+      expect(yield* valuesOf(TenantId.make("default"), 1)).toEqual(["of the default"])
+      const all = yield* letters.list({ limit: 5 })
+      expect(all.map(({ value }) => value)).toContain("of nobody")
     })
   )
 }

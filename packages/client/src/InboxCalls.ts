@@ -8,7 +8,7 @@ import type { NotificationId } from "@beckon/domain/Identifiers"
 import type { Change, ReadStatus, Send } from "@beckon/domain/InboxRpcs"
 import type { Accepted } from "@beckon/domain/Notification"
 import type { Preferences } from "@beckon/domain/Preferences"
-import type { Forbidden, NotFound, Unavailable, Unprocessable } from "@beckon/domain/Problem"
+import type { Forbidden, NotFound, TooManyRequests, Unavailable, Unprocessable } from "@beckon/domain/Problem"
 import { BadRequest, ConnectionLost, NotConnected } from "./ClientError.ts"
 import type { CallError, InboxClosed } from "./ClientError.ts"
 import type { Notification, Page } from "./InboxEvent.ts"
@@ -55,7 +55,7 @@ export interface InboxCalls {
    */
   readonly send: (
     notifications: ReadonlyArray<Draft>
-  ) => Effect.Effect<ReadonlyArray<Accepted>, CallError | Forbidden | Unavailable>
+  ) => Effect.Effect<ReadonlyArray<Accepted>, CallError | Forbidden | TooManyRequests | Unavailable>
   /** To those who watch the topic at the moment, at most once. After `ConnectionLost` it may have been published. */
   readonly publish: (
     topic: string,

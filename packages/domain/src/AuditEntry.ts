@@ -26,7 +26,7 @@ export const AuditEntry = Schema.Struct({
   address: Schema.NullOr(Schema.String),
   correlationId: Schema.NullOr(Schema.String),
   /** As it was and is, without secrets; null where there is none. */
-  before: Schema.NullOr(Schema.Json),
-  after: Schema.NullOr(Schema.Json)
+  before: Schema.Json,
+  after: Schema.Json
 }).pipe(Schema.encodeKeys({ tenantId: "tenant_id", correlationId: "correlation_id" }))
 export type AuditEntry = typeof AuditEntry.Type

@@ -62,6 +62,8 @@ export type Recipient = typeof Recipient.Type
 /** A recipient and his place in the batch, from 1. */
 export interface BatchRow extends Recipient {
   readonly row: number
+  /** Whose it was has been erased: it keeps its place, names nobody, and is not sent. */
+  readonly isErased?: true
 }
 
 /** A row that was refused, and why. */
@@ -71,7 +73,7 @@ export const RowError = Schema.Struct({
   field: Schema.String,
   message: Schema.String,
   /** The row as it came, where it did not come as JSON; null otherwise. */
-  raw: Schema.NullOr(Schema.Json)
+  raw: Schema.Json
 })
 export type RowError = typeof RowError.Type
 
@@ -102,7 +104,7 @@ export const Batch = Schema.Struct({
   /** Nothing is sent before. */
   sendAt: Schema.NullOr(Schema.DateTimeUtcFromString),
   /** What a file says of itself: its name, its mapping. */
-  details: Schema.NullOr(Schema.Json),
+  details: Schema.Json,
   counts: BatchCounts,
   /** Errors that are kept: `maxErrors` at most. */
   keptErrors: Schema.Int,

@@ -9,7 +9,7 @@ export interface CallOrigin {
   readonly address: string | null
   /** As the caller named it (`X-Correlation-Id`), or made for this call. */
   readonly correlationId: string | null
-  /** The caller's span (W3C Trace Context). */
+  /** The span of the call, in the trace of its caller (W3C Trace Context); absent when he named none. */
   readonly traceparent: string | null
 }
 
@@ -26,10 +26,21 @@ export const recordHeaders = ({ correlationId, traceparent }: CallOrigin): Reado
   ...(traceparent === null ? {} : { traceparent })
 })
 
+/** The trace of a `traceparent`. */
+export const traceIdOf = (traceparent: string | null): string | undefined => traceparent?.slice(3, 35)
+
 /** Drafts that name the call which they come from, on the way to providers; what their sender named himself stands. */
-export const correlated = (drafts: ReadonlyArray<Draft>, correlationId: string | null): ReadonlyArray<Draft> =>
-  correlationId === null
+export const correlated = (
+  drafts: ReadonlyArray<Draft>,
+  { correlationId, traceparent }: CallOrigin
+): ReadonlyArray<Draft> =>
+  correlationId === null && traceparent === null
     ? drafts
-    : drafts.map((draft) =>
-        draft.options?.correlationId === undefined ? { ...draft, options: { ...draft.options, correlationId } } : draft
-      )
+    : drafts.map((draft) => {
+        const { options } = draft
+        const named = {
+          ...(correlationId === null || options?.correlationId !== undefined ? {} : { correlationId }),
+          ...(traceparent === null || options?.traceparent !== undefined ? {} : { traceparent })
+        }
+        return Object.keys(named).length === 0 ? draft : { ...draft, options: { ...options, ...named } }
+      })

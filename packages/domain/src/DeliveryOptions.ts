@@ -26,6 +26,11 @@ export const TemplateReference = Schema.Struct({
 })
 export type TemplateReference = typeof TemplateReference.Type
 
+/** W3C Trace Context, version 00. */
+export const Traceparent = Schema.String.check(
+  Schema.isPattern(/^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/, { expected: "a traceparent of version 00" })
+)
+
 /** How the phone shows it. */
 export const PushOptions = Schema.Struct({
   badge: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 99_999 }))),
@@ -74,6 +79,8 @@ export const DeliveryOptions = Schema.Struct({
   /** Cancels what has not gone out yet, together with everything else under the same key of the tenant. */
   cancelKey: Schema.optionalKey(nonEmptyTextOf(256)),
   correlationId: Schema.optionalKey(identifierOf(128)),
+  /** The span of the call that it comes from (W3C Trace Context). */
+  traceparent: Schema.optionalKey(Traceparent),
   /** Free words for WhatsApp's approved templates: name, language and parameters as the Cloud API has them. */
   whatsapp: Schema.optionalKey(
     Schema.Struct({

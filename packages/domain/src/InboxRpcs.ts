@@ -60,7 +60,7 @@ export const Page = Schema.Struct({
 })
 export type Page = typeof Page.Type
 
-const { template: _template, ...literalOptions } = DeliveryOptions.fields
+const { template: _template, traceparent: _traceparent, ...literalOptions } = DeliveryOptions.fields
 
 /** How literal text goes out; templates are checked and rendered by `POST /api/v1/notifications`. */
 export const SendOptions = Schema.Struct(literalOptions)
@@ -140,7 +140,8 @@ export const RefreshToken = Rpc.make("RefreshToken", {
 export const SendNotifications = Rpc.make("SendNotifications", {
   payload: { notifications: Schema.Array(Send).check(Schema.isMinLength(1), Schema.isMaxLength(maxSend)) },
   success: Schema.Array(Accepted),
-  error: callError
+  // Each counts as a call of the sender's tenant, key or user, as over HTTP.
+  error: Schema.Union([Forbidden, TooManyRequests, Unavailable])
 })
 
 /**

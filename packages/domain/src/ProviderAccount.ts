@@ -99,6 +99,24 @@ export const forms = {
   log: { channel: "push", settings: Nothing, credentials: Nothing }
 } as const
 
+/** The settings that say where credentials are sent. */
+const destinations: Readonly<Record<ProviderKind, ReadonlyArray<string>>> = {
+  fcm: [],
+  webpush: [],
+  sendgrid: ["base_url"],
+  smtp: ["host", "port", "tls"],
+  twilio: ["base_url"],
+  whatsapp: ["base_url"],
+  log: []
+}
+
+/** The first setting with which credentials would go elsewhere than before. */
+export const redirectedBy = (
+  kind: ProviderKind,
+  before: Schema.JsonObject,
+  after: Schema.JsonObject
+): string | undefined => destinations[kind].find((name) => before[name] !== after[name])
+
 type Forms = typeof forms
 export type SettingsOf<Kind extends ProviderKind> = Forms[Kind]["settings"]["Type"]
 export type CredentialsOf<Kind extends ProviderKind> = Forms[Kind]["credentials"]["Type"]

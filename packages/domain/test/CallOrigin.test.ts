@@ -25,12 +25,18 @@ describe("CallOrigin", () => {
   it("names drafts that their sender did not name, and leaves everything else as it is", () => {
     const named: Draft = { ...draft, options: { cancelKey: "k", correlationId: "own" } }
     const keyed: Draft = { ...draft, options: { cancelKey: "k" } }
-    expect(CallOrigin.correlated([draft, named, keyed], "c")).toEqual([
+    const origin = { address: null, correlationId: "c", traceparent: null }
+    expect(CallOrigin.correlated([draft, named, keyed], origin)).toEqual([
       { ...draft, options: { correlationId: "c" } },
       named,
       { ...draft, options: { cancelKey: "k", correlationId: "c" } }
     ])
     const drafts = [draft]
-    expect(CallOrigin.correlated(drafts, null)).toBe(drafts)
+    expect(CallOrigin.correlated(drafts, { ...origin, correlationId: null })).toBe(drafts)
+    const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    const traced = CallOrigin.correlated([named], { ...origin, traceparent })
+    expect(traced).toEqual([{ ...named, options: { ...named.options, traceparent } }])
+    expect(CallOrigin.correlated(traced, { ...origin, traceparent: traceparent.replace("-01", "-00") })).toEqual(traced)
+    expect(CallOrigin.traceIdOf(traceparent)).toBe("4bf92f3577b34da6a3ce929d0e0e4736")
   })
 })

@@ -23,7 +23,7 @@ describe("a file that is larger than what may be in memory", () => {
         const rows = yield* rowsOfRun
         const { url: database } = yield* freshDatabase
         const server = yield* BeckonProcess.start({
-          // As the guide advises for a container of this size.
+          // What is left of the limit for the heap.
           env: {
             ...env,
             DATABASE_URL: Redacted.value(database),

@@ -115,18 +115,16 @@ layer(Road.layer, { timeout: "2 minutes", excludeTestServices: true })("identiti
 
   it.effect("revoking the tokens of a user closes his sockets and refuses his tokens, also to refresh a socket", () =>
     Effect.gen(function* () {
-      const [old, kept] = [
-        { sub: "ada", tenant: "g" },
-        { sub: "bob", tenant: "g" }
-      ]
-      const sockets = [yield* socketOf(old), yield* socketOf(old)]
-      const bystander = yield* socketOf(kept)
+      // Made before the revocation, once: one that is made a second later is good.
+      const [old, kept] = [token({ sub: "ada", tenant: "g" }), token({ sub: "bob", tenant: "g" })]
+      const sockets = [yield* socketWith(old), yield* socketWith(old)]
+      const bystander = yield* socketWith(kept)
       const answer = yield* http(revocationsPath, { token: adminOf("g"), body: { user_id: "ada" } })
       expect(answer).toMatchObject({ status: 201, body: { data: [{ user_id: "ada", token_id: null }] } })
       for (const socket of sockets) expect(yield* socket.closed).toEqual({ code: 4502, reason: "token revoked" })
-      const refused = yield* http("/api/v1/users/me/notifications", { token: token(old) })
+      const refused = yield* http("/api/v1/users/me/notifications", { token: old })
       expect([refused.status, refused.body.detail]).toEqual([401, "token: it was revoked"])
-      expect(yield* Effect.flip(socketOf(old))).toMatchObject({ code: 1006 })
+      expect(yield* Effect.flip(socketWith(old))).toMatchObject({ code: 1006 })
       // A token that says that it was made later is good.
       const { token: later } = (yield* http("/dev/token", { body: { sub: "ada", tenant: "g" } })).body
       const iat = JSON.parse(Buffer.from(String(later).split(".")[1] ?? "", "base64url").toString()).iat
@@ -134,11 +132,11 @@ layer(Road.layer, { timeout: "2 minutes", excludeTestServices: true })("identiti
       expect((yield* http("/api/v1/users/me/notifications", { token: later })).status).toBe(
         iat * 1000 > before ? 200 : 401
       )
-      expect(yield* bystander.rpc("RefreshToken", { token: token(kept) })).toMatchObject({ _tag: "Success" })
-      expect(yield* bystander.rpc("RefreshToken", { token: token(old) })).toMatchObject({ _tag: "Failure" })
+      expect(yield* bystander.rpc("RefreshToken", { token: kept })).toMatchObject({ _tag: "Success" })
+      expect(yield* bystander.rpc("RefreshToken", { token: old })).toMatchObject({ _tag: "Failure" })
       const wrong = yield* http(revocationsPath, { token: adminOf("g"), body: {} })
       expect([wrong.status, wrong.body.detail]).toEqual([422, "user_id: give it, or token_id"])
-      expect((yield* http(revocationsPath, { token: token(kept), body: { user_id: "bob" } })).status).toBe(403)
+      expect((yield* http(revocationsPath, { token: kept, body: { user_id: "bob" } })).status).toBe(403)
     })
   )
 

@@ -106,7 +106,7 @@ it.live(
       yield* bus.publish([record(Order.topic, order("e3", "carol"))])
       expect((yield* Queue.take(delivered)).dedupeKey).toBe("order:e3")
       expect(yield* Queue.size(dead)).toBe(0)
-      expect((yield* letters.list(10)).map(({ value }) => value)).toEqual(["{ no JSON"])
+      expect((yield* letters.list({ limit: 10 })).map(({ value }) => value)).toEqual(["{ no JSON"])
     })
 )
 

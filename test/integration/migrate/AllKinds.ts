@@ -98,6 +98,6 @@ export const fillAll = (sql: SqlClient) =>
       ('default', 'b2', 9007199254740993, 'zoë', 'variables.name', ${awkward}, ${JSON.stringify(["a", awkward])}::text::jsonb),
       ('default', 'b2', 1, null, '', '', null)`
     // json keeps the text as it is: white space, the order of names, and an escaped NUL that jsonb refuses.
-    yield* sql.unsafe(String.raw`insert into dead_letters (topic, letter, created_at)
-      values ('topic', '{ "z": "\u0000 \ud800",  "a": 1 }', now())`)
+    yield* sql.unsafe(String.raw`insert into dead_letters (topic, tenant_id, letter, created_at)
+      values ('topic', 'default', '{ "z": "\u0000 \ud800",  "a": 1 }', now()), ('topic', null, '{}', now())`)
   })

@@ -16,8 +16,12 @@ export interface TokenOptions {
   readonly tenant?: string
   readonly roles?: ReadonlyArray<string>
   readonly name?: string
+  /** Limits it, with blanks between the scopes. */
+  readonly scope?: string
   /** Seconds since 1970; default in an hour. */
   readonly exp?: number
+  /** Seconds since 1970; default now, `null` for none. */
+  readonly iat?: number | null
   readonly algorithm?: "HS256" | "none"
   readonly secret?: string
 }
@@ -28,8 +32,10 @@ const base64Url = (text: string): string => Buffer.from(text).toString("base64ur
 export const token = ({
   algorithm = "HS256",
   exp,
+  iat = Math.floor(Date.now() / 1000),
   name,
   roles = ["user"],
+  scope,
   secret = jwtSecret,
   sub,
   tenant = "default"
@@ -39,7 +45,9 @@ export const token = ({
     tenant,
     roles,
     exp: exp ?? Math.floor(Date.now() / 1000) + 3_600,
-    ...(name === undefined ? {} : { name })
+    ...(iat === null ? {} : { iat }),
+    ...(name === undefined ? {} : { name }),
+    ...(scope === undefined ? {} : { scope })
   }
   const body = `${base64Url(JSON.stringify({ alg: algorithm, typ: "JWT" }))}.${base64Url(JSON.stringify(claims))}`
   return `${body}.${algorithm === "none" ? "" : createHmac("sha256", secret).update(body).digest("base64url")}`
@@ -137,10 +145,14 @@ export const bareSocket = (url: string, token: string): Effect.Effect<BareSocket
         resume(Effect.fail({ code, reason }))
       }
       socket.addEventListener("close", over)
-      // Of a refused upgrade Node tells only this.
-      socket.addEventListener("error", () => over({ code: 1006, reason: "" }))
+      let opened = false
+      // Of a refused upgrade Node tells only this; after the opening "close" follows, which has the code.
+      socket.addEventListener("error", () => {
+        if (!opened) over({ code: 1006, reason: "" })
+      })
       const send = (data: unknown) => socket.send(JSON.stringify(data))
-      socket.addEventListener("open", () =>
+      socket.addEventListener("open", () => {
+        opened = true
         resume(
           Effect.succeed({
             send,
@@ -148,6 +160,10 @@ export const bareSocket = (url: string, token: string): Effect.Effect<BareSocket
             messages,
             rpc: (tag, payload = null) =>
               Effect.suspend(() => {
+                // What is sent on a closed socket is thrown away without a word.
+                if (Deferred.isDoneUnsafe(closed)) {
+                  return Effect.map(Deferred.await(closed), ({ code }) => ({ _tag: "Closed", code }))
+                }
                 id += 1
                 const answer = Deferred.makeUnsafe<Answer["body"]>()
                 waiting.set(String(id), answer)
@@ -159,7 +175,7 @@ export const bareSocket = (url: string, token: string): Effect.Effect<BareSocket
             end: () => socket.close()
           })
         )
-      )
+      })
     }),
     (socket) => Effect.sync(socket.end)
   )

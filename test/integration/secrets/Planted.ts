@@ -2,12 +2,14 @@
  * What is planted, a sender that quotes it all, and the forms in which it could be found again.
  */
 import { Effect } from "effect"
-import { createECDH, randomBytes } from "node:crypto"
+import { createECDH, generateKeyPairSync, randomBytes } from "node:crypto"
 import { readdirSync } from "node:fs"
 import { createServer } from "node:http"
 import type { ServerResponse } from "node:http"
+import { createServer as createTlsServer } from "node:https"
 import type { AddressInfo } from "node:net"
 import path from "node:path"
+import * as SmtpFixture from "../../../packages/infra/test/email/SmtpFixture.ts"
 
 /** Found in no text by chance. */
 const secret = (prefix: string) => prefix + randomBytes(24).toString("hex")
@@ -20,6 +22,10 @@ export const vapid = (() => {
   return { publicKey, privateKey: curve.getPrivateKey("base64url") }
 })()
 
+const fcmKey = generateKeyPairSync("rsa", { modulusLength: 2048 })
+  .privateKey.export({ type: "pkcs8", format: "pem" })
+  .toString()
+
 export const planted = {
   jwt: secret("jwt-"),
   key: randomBytes(32).toString("hex"),
@@ -31,6 +37,9 @@ export const planted = {
   whatsappApp: secret("app-"),
   whatsappVerify: secret("verify-"),
   vapid: vapid.privateKey,
+  smtp: secret("smtp-"),
+  // A line of it; the whole has line breaks, which look otherwise in every text.
+  fcm: fcmKey.split("\n")[5] ?? "",
   ownTwilio: secret("own-twilio-"),
   ownSendgrid: secret("SG.own-"),
   ownWhatsapp: secret("own-EAA"),
@@ -82,6 +91,55 @@ export const quoting = Effect.gen(function* () {
       })
   )
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+
+/** Google's place for access tokens: refuses every service account, and quotes what it was given. */
+export const tokenEndpoint = Effect.gen(function* () {
+  const { cert, private: key } = yield* SmtpFixture.certificate
+  const assertions: Array<string> = []
+  const server = createTlsServer({ cert, key }, (request, response) => {
+    const chunks: Array<Buffer> = []
+    request.on("data", (chunk: Buffer) => chunks.push(chunk))
+    request.on("end", () => {
+      const assertion = new URLSearchParams(Buffer.concat(chunks).toString("utf8")).get("assertion") ?? ""
+      assertions.push(assertion)
+      // The first one is tried again; after the second the account is left alone.
+      response.writeHead(assertions.length === 1 ? 500 : 401, { "content-type": "application/json" })
+      response.end(JSON.stringify({ error: "invalid_grant", error_description: `${control} no: ${assertion}` }))
+    })
+  })
+  yield* Effect.acquireRelease(
+    Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
+    () =>
+      Effect.sync(() => {
+        server.close()
+        server.closeAllConnections()
+      })
+  )
+  const account = {
+    type: "service_account",
+    project_id: "planted",
+    client_email: "beckon@planted.example",
+    private_key: fcmKey,
+    token_uri: `https://localhost:${(server.address() as AddressInfo).port}/token`
+  }
+  return { account: JSON.stringify(account), assertions }
+})
+
+/** The mail server of the deployment, which also refuses the tenant's account; both refusals quote the password. */
+export const mailServer = Effect.gen(function* () {
+  let refusals = 0
+  const smtp = yield* SmtpFixture.start({
+    secure: true,
+    authOptional: false,
+    onAuth: ({ password, username }, _session, done) =>
+      username === "ada" && password === planted.smtp
+        ? done(null, { user: username })
+        : done(SmtpFixture.refusal(`535 5.7.8 No: ${username} ${password}`)),
+    onRcptTo: (_address, _session, done) =>
+      done(refusals++ < 2 ? SmtpFixture.refusal(`451 4.3.0 Try again later, ada ${planted.smtp}`) : null)
+  })
+  return { ...smtp, refusals: () => refusals }
 })
 
 /** Every spelling in which a secret may be found again. */

@@ -9,12 +9,12 @@
 import { expect, it } from "@effect/vitest"
 import { Effect, Schedule } from "effect"
 import type { Scope } from "effect"
-import { readFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import path from "node:path"
 import * as BeckonProcess from "../../support/BeckonProcess.ts"
 import { call, token } from "../road/Road.ts"
 import type { Answer, Call } from "../road/Road.ts"
-import { control, filesOf, formsOf, planted, quoting, vapid } from "./Planted.ts"
+import { control, filesOf, formsOf, mailServer, planted, quoting, tokenEndpoint, vapid } from "./Planted.ts"
 
 const start = (env: Readonly<Record<string, string>>, dataDir: string) =>
   BeckonProcess.start({
@@ -50,7 +50,8 @@ interface Run {
   readonly shown: Set<string>
 }
 
-const until = Schedule.upTo(Schedule.spaced("100 millis"), { times: 100 })
+/** A provider that hangs is given up after 15 s. */
+const until = Schedule.upTo(Schedule.spaced("100 millis"), { times: 400 })
 
 const isSettled = ({ body }: { readonly body: Answer["body"] }): boolean =>
   body.data.history.length > 0 ||
@@ -58,7 +59,7 @@ const isSettled = ({ body }: { readonly body: Answer["body"] }): boolean =>
     ({ reason, state }) => reason !== null || state === "failed" || state === "dead"
   )
 
-const exercise = Effect.fnUntraced(function* ({ answers, running, shown }: Run, senders: string) {
+const exercise = Effect.fnUntraced(function* ({ answers, running, shown }: Run, senders: string, smtpPort: number) {
   const admin = token({ sub: "boss", tenant: "acme", roles: ["admin"], secret: planted.jwt })
   const ada = token({ sub: "ada", tenant: "acme", secret: planted.jwt })
   shown.add(admin).add(ada)
@@ -144,6 +145,15 @@ const exercise = Effect.fnUntraced(function* ({ answers, running, shown }: Run, 
       verify_token: planted.changed
     }
   })
+  const ownMail = yield* account({
+    kind: "smtp",
+    name: "refused",
+    order: 200,
+    settings: { from: "a@example.com", host: "127.0.0.1", port: smtpPort, tls: "implicit", username: "own" },
+    credentials: { password: planted.ownSmtp }
+  })
+  const tested = yield* ask(`/admin/providers/${ownMail}/test`, { body: { to: "bob@example.com" } })
+  expect(tested.body.data, JSON.stringify(tested.body)).toMatchObject({ sent: false, class: "credentials" })
   for (const id of [sms, mail, whatsapp]) {
     yield* ask(`/admin/providers/${id}`)
     yield* ask(`/admin/providers/${id}/test`, { body: { to: id === mail ? "mood-401@example.com" : "+1555mood-500" } })
@@ -159,11 +169,12 @@ const exercise = Effect.fnUntraced(function* ({ answers, running, shown }: Run, 
   // Through accounts of the tenant, and through those of the deployment for another one.
   const other = token({ sub: "boss", tenant: "globex", roles: ["admin"], secret: planted.jwt })
   shown.add(other)
-  const sent: Array<{ readonly id: string; readonly as: string }> = []
+  const sent: Array<{ readonly id: string; readonly as: string; readonly mood: string }> = []
   for (const as of [admin, other]) {
     yield* ask("/users", { token: as, body: { user_id: "bob", email: "bob@example.com", phone: "+4915112345678" } })
-    for (const mood of ["ok", "half", "500", "429", "401"]) {
-      for (const channel of ["email", "sms", "whatsapp", "push"]) {
+    // Those that hang go first: later the circuits are open.
+    for (const mood of ["hang", "ok", "half", "500", "429", "401"]) {
+      for (const channel of mood === "hang" ? ["sms"] : ["email", "sms", "whatsapp", "push"]) {
         const body = {
           user_id: channel === "push" ? "ada" : "bob",
           notification_type: "test",
@@ -173,14 +184,22 @@ const exercise = Effect.fnUntraced(function* ({ answers, running, shown }: Run, 
         }
         const accepted = yield* ask("/notifications", { token: as, body })
         expect(accepted.status, JSON.stringify(accepted.body)).toBe(202)
-        sent.push({ id: String(accepted.body.data.id), as })
+        sent.push({ id: String(accepted.body.data.id), as, mood })
       }
     }
   }
   // Each was tried, or had no try because its circuit had been opened by those before it.
-  for (const { as, id } of sent) {
-    yield* Effect.repeat(ask(`/notifications/${id}`, { token: as }), { schedule: until, until: isSettled })
+  const codes = new Map<string, Set<string>>()
+  for (const { as, id, mood } of sent) {
+    const look = ask(`/notifications/${id}`, { token: as })
+    const { body } = yield* Effect.repeat(look, { schedule: until, until: isSettled })
+    const known = codes.get(mood) ?? new Set()
+    for (const { code, provider } of body.data.history) known.add(`${String(provider).split(":")[0]} ${code}`)
+    codes.set(mood, known)
   }
+  // The run has had what it is for.
+  expect([...(codes.get("hang") ?? [])]).toContain("twilio timeout")
+  expect([...codes.values()].flatMap((known) => [...known]).some((code) => code.startsWith("fcm "))).toBe(true)
   for (const as of [admin, other]) {
     for (const target of ["/dead-letters", "/deliveries", "/admin/audit", "/webhooks"]) {
       yield* ask(target, { token: as })
@@ -194,14 +213,21 @@ const exercise = Effect.fnUntraced(function* ({ answers, running, shown }: Run, 
 
 const scenario: Effect.Effect<void, unknown, Scope.Scope> = Effect.gen(function* () {
   const senders = yield* quoting
+  const google = yield* tokenEndpoint
+  const smtp = yield* mailServer
   const folder = yield* BeckonProcess.temporaryFolder
   const answers: Array<string> = []
   const shown = new Set<string>()
   const outputs: Array<string> = []
   const dataDir = path.join(folder, "data")
+  const authority = path.join(folder, "authority.pem")
+  writeFileSync(authority, smtp.ca)
   const running = yield* start(
     {
       MAIL_FROM: "Beckon <beckon@example.com>",
+      FCM_SERVICE_ACCOUNT: google.account,
+      SMTP_URL: `smtps://ada:${planted.smtp}@localhost:${smtp.port}`,
+      NODE_EXTRA_CA_CERTS: authority,
       SENDGRID_API_KEY: planted.sendgrid,
       SENDGRID_URL: senders,
       TWILIO_ACCOUNT_SID: "AC0123456789abcdef0123456789abcdef",
@@ -216,7 +242,9 @@ const scenario: Effect.Effect<void, unknown, Scope.Scope> = Effect.gen(function*
     },
     dataDir
   )
-  yield* exercise({ running, answers, shown }, senders)
+  yield* exercise({ running, answers, shown }, senders, smtp.port)
+  expect([google.assertions.length > 0, smtp.refusals() > 0]).toEqual([true, true])
+  for (const assertion of google.assertions) shown.add(assertion)
   yield* running.kill("SIGTERM")
   expect((yield* running.exit).code).toBe(0)
   outputs.push(...running.stdout, ...running.stderr)

@@ -13,6 +13,7 @@ import { Conflict, Forbidden, NotFound, Unavailable, Unprocessable } from "../Pr
 import { identifierOf, nonEmptyTextOf, textOf } from "../Text.ts"
 import { Authorization } from "./Authorization.ts"
 import { dataOf } from "./Paging.ts"
+import { StreamedBody } from "./StreamedBody.ts"
 
 /** Where files are sent to; its bodies may be larger than others. */
 export const uploadPath = "/api/v1/services/notifications/bulk/csv"
@@ -107,11 +108,12 @@ export class BulkApi extends HttpApiGroup.make("bulk")
       error: [Conflict, Forbidden, Unavailable, Unprocessable, UnsupportedMediaType]
     })
       .annotate(RequiredScope, "batches:write")
+      .annotate(StreamedBody, ["text/csv", "multipart/form-data"])
       .annotateMerge(
         OpenApi.annotations({
           summary: "Send to the users of a CSV file",
           description:
-            "Either multipart/form-data with the part request (JSON) before the part file, or text/csv with what is sent in the query. UTF-8, RFC 4180, the first row names the columns; user_id is needed. {{name}} in title and message is the variable of that name. Rows are checked while they come; sending begins when the file is whole, and a file that breaks off sends nothing. The same Idempotency-Key, or else the same sha256, makes one batch. Progress: GET /api/v1/services/batches/{id}, and the topic batch:{id}."
+            "Either multipart/form-data with the part request (JSON) before the part file, or text/csv with what is sent in the query. UTF-8, RFC 4180, the first row names the columns; user_id is needed. {{name}} in title and message is the variable of that name. Rows are checked while they come; sending begins when the file is whole, and a file that breaks off sends nothing. The same Idempotency-Key, or else the same sha256, makes one batch; with a key the sha256 of the file is needed (in the request, the query, or for text/csv as Content-Digest). Progress: GET /api/v1/services/batches/{id}, and the topic batch:{id}."
         })
       ),
     HttpApiEndpoint.get("errors", "/api/v1/services/batches/:id/errors.csv", {

@@ -5,7 +5,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiError, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { TenantId } from "../Identifiers.ts"
-import { NotFound, Unauthorized, Unavailable, Unprocessable } from "../Problem.ts"
+import { NotFound, TooManyRequests, Unauthorized, Unavailable, Unprocessable } from "../Problem.ts"
 import { ProviderAccountId } from "../ProviderAccount.ts"
 
 /** A body of this many bytes is the largest that is read. */
@@ -17,7 +17,7 @@ export class BodyTooLarge extends HttpApiError.Problem<BodyTooLarge>()("BodyTooL
   title: "The body is too large."
 }) {}
 
-const failures = [BodyTooLarge, NotFound, Unauthorized, Unavailable, Unprocessable] as const
+const failures = [BodyTooLarge, NotFound, TooManyRequests, Unauthorized, Unavailable, Unprocessable] as const
 
 const Received = Schema.Struct({ received: Schema.Int })
 
@@ -68,11 +68,11 @@ export class CallbackApi extends HttpApiGroup.make("callbacks")
     HttpApiEndpoint.get("accountChallenge", "/whatsapp/:tenant/:account", {
       params: accountParams,
       success: Schema.String.pipe(HttpApiSchema.asText()),
-      error: [NotFound, Unauthorized, Unavailable, Unprocessable]
+      error: [NotFound, TooManyRequests, Unauthorized, Unavailable, Unprocessable]
     }).annotateMerge(OpenApi.annotations({ summary: "WhatsApp's check of the address of a tenant's own account" })),
     HttpApiEndpoint.get("whatsappChallenge", "/whatsapp", {
       success: Schema.String.pipe(HttpApiSchema.asText()),
-      error: [NotFound, Unauthorized, Unprocessable]
+      error: [NotFound, TooManyRequests, Unauthorized, Unprocessable]
     }).annotateMerge(
       OpenApi.annotations({
         summary: "WhatsApp's check of the webhook's address",

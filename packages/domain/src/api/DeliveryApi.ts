@@ -78,6 +78,9 @@ export const DeadTargetBody = Schema.Union([
 ])
 export type DeadTargetBody = typeof DeadTargetBody.Type
 
+/** Of a record's value, in UTF-16 code units: enough to see what is wrong with it. */
+export const maxLetterValue = 10_000
+
 /** A record of an event source that could not be understood. */
 const LetterView = Schema.Struct({
   id: Schema.String,
@@ -108,7 +111,8 @@ export class DeadLetterApi extends HttpApiGroup.make("deadLetters")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Records of event sources that could not be understood, with the reason",
-        description: "Those of the tenant among the newest 1,000, the newest first."
+        description:
+          "Those whose header `tenant` names the tenant (`default`, when they have none), the newest first. Longer values are cut after 10,000 characters."
       })
     ),
     HttpApiEndpoint.get("get", "/:id", {

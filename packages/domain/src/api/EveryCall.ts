@@ -1,9 +1,10 @@
 /**
- * What the API document says of every operation: the headers that each call may carry and each answer has.
+ * What the API document says of every operation: the headers that each call may carry and each answer has, and how the server
+ * refuses before a handler is asked.
  *
  * **Details**
  *
- * No endpoint names these headers, because none handles them: the server does, around all handlers.
+ * No endpoint names these, because none handles them: the server does, around all handlers.
  */
 import { Predicate } from "effect"
 
@@ -81,31 +82,107 @@ const limits: ReadonlyArray<AnswerHeader> = [
   "RateLimit-Policy"
 ]
 
+/** Operations whose answers have a version, without being told by a 412. */
+const versioned = [
+  "me.preferences",
+  "users.preferences",
+  "templates.get",
+  "tenant.get",
+  "tenants.create",
+  "tenants.get",
+  "tenants.suspend",
+  "tenants.activate",
+  "lookups.list"
+]
+
+const descriptions: Readonly<Record<string, string>> = {
+  "200": "Done, or what was asked for.",
+  "201": "It is made.",
+  "202": "It is saved and will be carried out.",
+  "204": "Done.",
+  "304": "What the caller has is current.",
+  "408": "The body did not arrive in time.",
+  "413": "The body is too large.",
+  "500": "The server failed; it is logged under the correlation id.",
+  "503": "The service cannot do this at the moment: try again."
+}
+
+const problem = (...names: ReadonlyArray<string>): Json => {
+  const references = names.map((name) => ({ $ref: `#/components/schemas/${name}` }))
+  const [only] = references
+  const schema = references.length === 1 && only !== undefined ? only : { anyOf: references }
+  return { "application/problem+json": { schema } }
+}
+
+const badRequest = {
+  description: "The request is not well-formed.",
+  content: problem("BadRequestEncoded", "BadRequestProblemEncoded")
+}
+const transport = { content: problem("TransportProblem") }
+
+/** What the server answers around the handler. What an operation says by itself stays, where it is not less. */
+const refusalsOf = (method: string, operation: Json): Json => {
+  const { parameters, requestBody, responses, security } = operation
+  const own = isRecord(responses) ? responses : {}
+  const isGuarded = Array.isArray(security) && security.length > 0
+  const id = String(operation["operationId"])
+  return {
+    ...(isGuarded && method === "post"
+      ? {
+          "409": { description: "The state of the resource does not allow this.", content: problem("ConflictEncoded") },
+          "422": { description: "The request breaks a rule.", content: problem("UnprocessableEncoded") }
+        }
+      : {}),
+    ...(requestBody === undefined ? {} : { "408": transport, "413": transport }),
+    ...(isGuarded && method === "get" && versioned.includes(id) ? { "304": {} } : {}),
+    ...own,
+    // Every request may name a parameter or a body that does not decode; those with a key or a condition may have none that is one.
+    ...(isGuarded && (method === "post" || isNamed(parameters, "if-match")) ? { "400": badRequest } : {}),
+    ...(isRecord(own["413"]) && requestBody !== undefined
+      ? { "413": { content: problem("BodyTooLargeEncoded", "TransportProblem") } }
+      : {})
+  }
+}
+
+const isNamed = (parameters: unknown, name: string): boolean =>
+  Array.isArray(parameters) && parameters.some((one) => isRecord(one) && String(one["name"]).toLowerCase() === name)
+
 const describeOperation = (method: string, operation: Json): Json => {
   const { parameters, responses, security } = operation
   const isAuthorised = Array.isArray(security) && security.length > 0
   const isConditional = isRecord(responses) && "412" in responses
+  const hasVersion = isConditional ? method !== "delete" : versioned.includes(String(operation["operationId"]))
   const added = [
     correlation,
     traceparent,
     ...(isAuthorised && method === "post" ? [idempotencyKey] : []),
     ...(isConditional ? [ifMatch] : []),
-    ...(isAuthorised && method === "get" ? [ifNoneMatch] : [])
+    ...(hasVersion && method === "get" ? [ifNoneMatch] : [])
   ]
   const headersFor = (status: string): ReadonlyArray<AnswerHeader> => [
     ...(isAuthorised ? limits : (["X-Correlation-Id"] as const)),
     ...(["409", "429", "503"].includes(status) ? (["Retry-After"] as const) : []),
     ...(isAuthorised && method === "post" ? (["Idempotency-Replayed"] as const) : []),
-    ...(isAuthorised && (isConditional || method === "get") && status.startsWith("2") ? (["ETag"] as const) : [])
+    ...(hasVersion && (status.startsWith("2") || status === "304") ? (["ETag"] as const) : [])
   ]
+  // Names of headers are the same in any case: what an endpoint declares for itself is described once.
+  const others = (Array.isArray(parameters) ? parameters : []).filter(
+    (one) =>
+      !isRecord(one) ||
+      one["in"] !== "header" ||
+      (String(one["name"]).toLowerCase() !== "authorization" &&
+        !added.some(({ name }) => name.toLowerCase() === String(one["name"]).toLowerCase()))
+  )
+  const all = [...others, ...added]
   return {
     ...operation,
-    parameters: [...(Array.isArray(parameters) ? parameters : []), ...added],
+    parameters: all,
     responses: Object.fromEntries(
-      membersOf(responses).map(([status, response]) => [
+      membersOf(refusalsOf(method, { ...operation, parameters: all })).map(([status, response]) => [
         status,
         {
           ...response,
+          description: descriptions[status] ?? String(response["description"]).split(" | ")[0],
           headers: { ...headersOf(headersFor(status)), ...(isRecord(response["headers"]) ? response["headers"] : {}) }
         }
       ])
@@ -113,24 +190,42 @@ const describeOperation = (method: string, operation: Json): Json => {
   }
 }
 
+/** What the server says before there is a request to handle: `limit` names the setting, which is there with its value. */
+const TransportProblem = {
+  type: "object",
+  properties: {
+    type: { type: "string", enum: ["about:blank"] },
+    status: { type: "integer" },
+    title: { type: "string" },
+    detail: { type: "string" },
+    limit: { type: "string" }
+  },
+  required: ["type", "status", "title"],
+  additionalProperties: { type: "number" }
+}
+
 const methods = ["get", "post", "put", "patch", "delete"]
 
 /** Adds them to the document. */
-export const describe = (document: Json): Json => ({
-  ...document,
-  paths: Object.fromEntries(
-    membersOf(document["paths"]).map(([path, item]) => [
-      path,
-      Object.fromEntries(
-        Object.entries(item).map(([method, operation]) => [
-          method,
-          methods.includes(method) && isRecord(operation) ? describeOperation(method, operation) : operation
-        ])
-      )
-    ])
-  ),
-  components: {
-    ...(isRecord(document["components"]) ? document["components"] : {}),
-    headers: answerHeaders
+export const describe = (document: Json): Json => {
+  const components = isRecord(document["components"]) ? document["components"] : {}
+  return {
+    ...document,
+    paths: Object.fromEntries(
+      membersOf(document["paths"]).map(([path, item]) => [
+        path,
+        Object.fromEntries(
+          Object.entries(item).map(([method, operation]) => [
+            method,
+            methods.includes(method) && isRecord(operation) ? describeOperation(method, operation) : operation
+          ])
+        )
+      ])
+    ),
+    components: {
+      ...components,
+      schemas: { ...(isRecord(components["schemas"]) ? components["schemas"] : {}), TransportProblem },
+      headers: answerHeaders
+    }
   }
-})
+}

@@ -2,7 +2,7 @@
  * Whether the process lives, and whether it can do its work. No token is needed.
  */
 import { Schema } from "effect"
-import { Forbidden, Unauthorized } from "../Problem.ts"
+import { Forbidden, TooManyRequests, Unauthorized, Unavailable } from "../Problem.ts"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 
 /** Prometheus' text format 0.0.4. */
@@ -15,7 +15,7 @@ export class MetricsApi extends HttpApiGroup.make("metrics")
     HttpApiEndpoint.get("metrics", "/metrics", {
       headers: { authorization: Schema.optionalKey(Schema.String) },
       success: PrometheusText,
-      error: [Unauthorized, Forbidden]
+      error: [Unauthorized, Forbidden, TooManyRequests, Unavailable]
     }).annotateMerge(
       OpenApi.annotations({
         summary: "What this node counts, for Prometheus",

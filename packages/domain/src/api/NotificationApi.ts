@@ -5,7 +5,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { DeliveryState } from "../Delivery.ts"
 import { NotificationId, UserId } from "../Identifiers.ts"
-import { Forbidden, NotFound, Unavailable, Unprocessable } from "../Problem.ts"
+import { Forbidden, NotFound, TooManyRequests, Unavailable, Unprocessable } from "../Problem.ts"
 import { nonEmptyTextOf } from "../Text.ts"
 import { RequiredScope } from "../Policy.ts"
 import { Authorization } from "./Authorization.ts"
@@ -108,12 +108,12 @@ export class NotificationApi extends HttpApiGroup.make("notifications")
           Schema.encodeKeys({ nextCursor: "next_cursor" })
         )
       }).pipe(HttpApiSchema.status(202)),
-      error: [Forbidden, Unprocessable, Unavailable]
+      error: [Forbidden, TooManyRequests, Unprocessable, Unavailable]
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Send to up to 500 users, to a role, or to everyone",
         description:
-          "Reaches up to 10,000 users in a call; when meta.next_cursor is there, call again with it as cursor. Safe to repeat within 24 hours: nobody gets it twice under one request_id."
+          "Counts as a call for each user. Reaches up to 10,000 users in a call; when meta.next_cursor is there, call again with it as cursor. Safe to repeat within 24 hours: nobody gets it twice under one request_id."
       })
     ),
     HttpApiEndpoint.get("status", "/:id", {

@@ -1,6 +1,6 @@
 /**
- * What the OpenAPI document says beyond the definition of the API: who may call what, how to get a token, and which operations
- * belong together.
+ * What the OpenAPI document says beyond the definition of the API: who may call what, how to get a token, which operations
+ * belong together, and an example of each.
  *
  * **Details**
  *
@@ -11,6 +11,11 @@ import { Context, Option } from "effect"
 import { HttpApi, OpenApi } from "effect/http-api"
 import type { HttpApiGroup } from "effect/http-api"
 import * as Policy from "../Policy.ts"
+import { fillAll, samples } from "./Example.ts"
+import type { Example } from "./Example.ts"
+import { examples } from "./Examples.ts"
+import { textOf } from "./ParameterTexts.ts"
+import { rawCalls } from "./RawCalls.ts"
 
 /** Where people and services get tokens of the deployment's issuer (OpenID Connect Discovery 1.0 section 3). */
 export interface Issuer {
@@ -32,6 +37,39 @@ const chapterOf = (path: string): string => {
 
 const chapters = ["User", "Service", "Admin", "System"]
 
+const chapterTexts: Readonly<Record<string, string>> = {
+  "My inbox": "A user's own notifications, wishes and devices.",
+  "My location": "Where a driver is, for those who follow him.",
+  Presence: "Who is online.",
+  Users: "The users of the tenant, as its services keep them.",
+  Services: "The short way to send to one user.",
+  Notifications: "Sends to one or to many, and tells what became of it.",
+  Batches: "One message to many, in the background.",
+  Bulk: "One message to the users of a file.",
+  Deliveries: "What goes out beyond the socket.",
+  "Dead letters": "What nobody tries any more.",
+  Routing: "Which notification goes out over which channel, and when.",
+  Templates: "What notifications say, by channel and language.",
+  Webhooks: "Where the tenant wants to be called.",
+  Providers: "Accounts with senders that the tenant brings along.",
+  "Push topics": "One push for all devices that subscribed to a name.",
+  "Notifications of the tenant": "What all users of the tenant got.",
+  "Personal data": "All that is kept of one user.",
+  "API keys": "Credentials of the tenant's services.",
+  Revocations: "Tokens that are refused before they expire.",
+  Tenants: "For those who run the deployment.",
+  "Own tenant": "What a tenant sets for itself.",
+  "Audit log": "Who did what.",
+  Lookups: "Small tables of values that programs show and check by.",
+  "Lookups of a tenant": "The tenant's own values.",
+  Callbacks: "What providers and devices tell afterwards; each is signed.",
+  Events: "Events of other systems, which become notifications.",
+  Friendships: "Friend requests, and what became of them.",
+  Health: "Whether the process lives and can do its work.",
+  Metrics: "What this node counts.",
+  Development: "For trying things out on one machine."
+}
+
 /** The scope that each operation needs, by `operationId`. */
 const scopesOf = <Id extends string, Groups extends HttpApiGroup.Constraint>(
   api: HttpApi.HttpApi<Id, Groups>
@@ -50,15 +88,86 @@ const scopesOf = <Id extends string, Groups extends HttpApiGroup.Constraint>(
   return scopes
 }
 
-const withPolicy = (operation: Operation, scope: Policy.Scope, issuer: Issuer | undefined) => ({
-  ...operation,
-  description: [operation.description, `Needs the scope \`${scope}\`: ${Policy.scopes[scope]}`]
-    .filter((text) => text !== undefined)
-    .join("\n\n"),
-  "x-required-scope": scope,
-  "x-roles": Policy.rolesWith(scope),
-  security: issuer === undefined ? operation.security : [...operation.security, { oidc: [scope] }]
+/** What `Authorization` checks; it is of nobody's else. */
+const withPolicy = (operation: Operation, scope: Policy.Scope | undefined, issuer: Issuer | undefined) => {
+  const description = operation.description ?? `${operation.summary}.`
+  if (scope === undefined) return { ...operation, description }
+  return {
+    ...operation,
+    description: `${description}\n\nNeeds the scope \`${scope}\`: ${Policy.scopes[scope]}`,
+    "x-required-scope": scope,
+    "x-roles": Policy.rolesWith(scope),
+    security: issuer === undefined ? operation.security : [...operation.security, { oidc: [scope] }]
+  }
+}
+
+/** What is read raw, as if it were defined. */
+const withRawCall = (operation: Operation): Operation => {
+  const raw = rawCalls[operation.operationId]
+  if (raw === undefined) return operation
+  const { body, headers = [], isOpen = false, query = [] } = raw
+  const parameter = (place: "header" | "query") => (name: string) => ({
+    name,
+    in: place,
+    required: !isOpen,
+    schema: { type: "string" as const }
+  })
+  return {
+    ...operation,
+    parameters: [...operation.parameters, ...headers.map(parameter("header")), ...query.map(parameter("query"))],
+    ...(body === undefined
+      ? {}
+      : { requestBody: { required: true, content: { [body.contentType]: { schema: { ...body.schema } } } } })
+  }
+}
+
+const placesOf = ({ headers, path, query }: Example): Readonly<Record<string, Readonly<Record<string, string>>>> => ({
+  header: headers ?? {},
+  path: path ?? {},
+  query: query ?? {}
 })
+
+const numeric = (schema: object | undefined, text: string): string | number =>
+  schema === undefined ? text : Number(text)
+
+/** Parameters with words, and with what the example of the operation gives them. */
+const withParameters = (operation: Operation, example: Example): Operation => ({
+  ...operation,
+  parameters: operation.parameters.map((parameter) => {
+    const words = textOf(operation.operationId, parameter.in, parameter.name)
+    const given = placesOf(example)[parameter.in]?.[parameter.name]
+    const shown = given === undefined ? undefined : fillAll(given, samples)
+    return {
+      ...parameter,
+      ...words,
+      ...(typeof shown === "string" ? { example: numeric(words?.schema, shown) } : {})
+    }
+  })
+})
+
+const withBody = (operation: Operation, { body, text }: Example): Operation => {
+  const content = operation.requestBody?.content
+  if (content === undefined || (body === undefined && text === undefined)) return operation
+  const type = text?.contentType ?? "application/json"
+  const form = text?.contentType === "application/x-www-form-urlencoded" ? formOf(text.body) : text?.body
+  const shown = fillAll(body ?? form ?? "", samples)
+  return {
+    ...operation,
+    requestBody: { required: true, content: { ...content, [type]: { ...content[type], example: shown } } }
+  } as Operation
+}
+
+/** A form is shown as what its text stands for. */
+const formOf = (text: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    text.split("&").map((pair) => {
+      const [name = "", value = ""] = pair.split("=")
+      return [name, decodeURIComponent(value)]
+    })
+  )
+
+/** Checks a credential by itself, without `Authorization`. */
+const alsoGuarded: ReadonlyMap<string, Policy.Scope> = new Map([["metrics.metrics", "tenants:read"]])
 
 const securityOf = ({ endpoints, url }: Issuer) => {
   const description = "People and services of the deployment's identity provider; its access tokens are bearer tokens."
@@ -71,7 +180,7 @@ const securityOf = ({ endpoints, url }: Issuer) => {
     type: "oauth2",
     description,
     flows: {
-      authorizationCode: { authorizationUrl, tokenUrl, scopes: Policy.scopes, "x-usePkce": "SHA-256" },
+      authorizationCode: { authorizationUrl, tokenUrl, scopes: Policy.scopes },
       clientCredentials: { tokenUrl, scopes: Policy.scopes }
     }
   }
@@ -89,12 +198,22 @@ export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
     for (const method of methods) {
       const operation = item[method]
       if (operation === undefined) continue
+      const id = operation.operationId
+      const example = examples[id] ?? {}
       for (const tag of operation.tags) chapterOfTag.set(tag, chapterOf(path))
-      const scope = scopes.get(operation.operationId)
-      if (scope !== undefined) item[method] = withPolicy(operation, scope, issuer)
+      const guarded = alsoGuarded.has(id) ? { ...operation, security: [{ bearer: [] }] } : operation
+      const called = withBody(withParameters(withRawCall(guarded), example), example)
+      item[method] = withPolicy(called, scopes.get(id) ?? alsoGuarded.get(id), issuer)
     }
   }
   return Object.assign(spec, {
+    info: {
+      ...spec.info,
+      license: { name: "MIT", identifier: "MIT" },
+      contact: { name: "Those who run this deployment" }
+    },
+    servers: [{ url: "/", description: "This deployment." }],
+    tags: spec.tags.map((tag) => ({ ...tag, description: tag.description ?? chapterTexts[tag.name] ?? tag.name })),
     "x-tagGroups": chapters.map((name) => ({
       name,
       tags: spec.tags.flatMap((tag) => (chapterOfTag.get(tag.name) === name ? [tag.name] : []))
@@ -114,8 +233,20 @@ export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
   })
 }
 
-/** The same for everything that makes its document from the API: the interactive page. */
+/**
+ * The same for the interactive page. It is told that people log in with PKCE (RFC 7636) by a word of its own, which no
+ * other program knows.
+ */
 export const annotate = <Id extends string, Groups extends HttpApiGroup.Constraint>(
   api: HttpApi.HttpApi<Id, Groups>,
   issuer?: Issuer
-): HttpApi.HttpApi<Id, Groups> => api.annotate(OpenApi.Transform, () => ({ ...make(api, issuer) }))
+): HttpApi.HttpApi<Id, Groups> =>
+  api.annotate(OpenApi.Transform, () => {
+    const spec = make(api, issuer)
+    const { securitySchemes } = spec.components
+    const oidc = issuer === undefined ? undefined : securityOf(issuer)
+    if (oidc === undefined || !("flows" in oidc)) return { ...spec }
+    const authorizationCode = { ...oidc.flows.authorizationCode, "x-usePkce": "SHA-256" }
+    const paged = { ...oidc, flows: { ...oidc.flows, authorizationCode } }
+    return { ...spec, components: { ...spec.components, securitySchemes: { ...securitySchemes, oidc: paged } } }
+  })

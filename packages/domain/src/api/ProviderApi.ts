@@ -120,7 +120,7 @@ export class ProviderApi extends HttpApiGroup.make("providers")
       OpenApi.annotations({
         summary: "Change an account with a sender",
         description:
-          "What is absent stays as it is; settings and credentials are replaced whole. All nodes use it at once."
+          "What is absent stays as it is; settings and credentials are replaced whole. What changes where credentials are sent (base_url, host, port, tls) needs them in the same request. All nodes use it at once."
       })
     ),
     HttpApiEndpoint.delete("remove", "/:id", {

@@ -159,7 +159,8 @@ export class TenantApi extends HttpApiGroup.make("tenant")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Set the service account at the user service",
-        description: "Sealed at rest and never shown again."
+        description:
+          "Sealed at rest and never shown again. It goes to the origin of the user service that is set now, and to no other."
       })
     ),
     HttpApiEndpoint.delete("removeCredential", "/user-service/credential", {

@@ -79,6 +79,7 @@ export interface Outgoing<Channel extends DeliveryChannel = DeliveryChannel> {
   readonly tenantId: TenantId
   readonly deliveryId: DeliveryId
   readonly correlationId: string | undefined
+  readonly traceparent?: string | undefined
   readonly message: Messages[Channel]
 }
 

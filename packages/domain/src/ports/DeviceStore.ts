@@ -26,9 +26,7 @@ export class DeviceStore extends Context.Service<
     /** The push service says that these tokens are dead: forgets them, whoever has them now; answers how many there were. */
     readonly removeDead: (tenantId: TenantId, tokens: ReadonlyArray<string>) => Effect.Effect<number, StoreUnavailable>
     /** The devices of several users, the newest first for each; a token that cannot be opened any more is left out. */
-    readonly listAll: (
-      keys: ReadonlyArray<MailboxKey>
-    ) => Effect.Effect<
+    readonly listAll: (keys: ReadonlyArray<MailboxKey>) => Effect.Effect<
       ReadonlyArray<{
         readonly key: MailboxKey
         readonly devices: ReadonlyArray<KnownDevice>

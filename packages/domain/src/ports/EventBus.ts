@@ -4,6 +4,9 @@
 import { Context, Schema } from "effect"
 import type { Effect, Scope } from "effect"
 
+/** The header that names whose a record is; without it, it is the tenant's that everybody has, `default`. */
+export const tenantHeader = "tenant"
+
 /** Where a record lies in a log that keeps it. */
 export interface RecordPosition {
   readonly topic: string

@@ -14,9 +14,14 @@ export class FriendshipChanged extends Schema.TaggedError<FriendshipChanged>()("
 export interface FriendshipFilter {
   readonly userId: UserId
   readonly status?: FriendshipStatus
-  /** Only friendships that are older than this one. */
-  readonly before?: FriendshipId
+  /** Only friendships of a smaller `ordinal`: the cursor. The one that had it may be gone. */
+  readonly before?: number
   readonly limit: number
+}
+
+/** With its place among the friendships of all: a later one has a greater one. */
+export interface ListedFriendship extends Friendship {
+  readonly ordinal: number
 }
 
 export class FriendshipStore extends Context.Service<
@@ -33,7 +38,7 @@ export class FriendshipStore extends Context.Service<
     readonly list: (
       tenantId: TenantId,
       filter: FriendshipFilter
-    ) => Effect.Effect<ReadonlyArray<Friendship>, StoreUnavailable>
+    ) => Effect.Effect<ReadonlyArray<ListedFriendship>, StoreUnavailable>
     /**
      * Saves a new friendship and its events in one transaction. Fails with `FriendshipChanged` when one between the two
      * became pending or accepted meanwhile.

@@ -29,12 +29,13 @@ export class ProviderAccountStore extends Context.Service<
     /** In the order in which they are tried (`inOrder`). */
     readonly list: (tenantId: TenantId) => Effect.Effect<ReadonlyArray<ProviderAccount>, StoreUnavailable>
     readonly get: (tenantId: TenantId, id: string) => Effect.Effect<Option.Option<ProviderAccount>, StoreUnavailable>
-    /** Answers nothing when there is no such account. */
+    /** Answers nothing when there is no such account, or, where `version` is given, when it has another one. */
     readonly update: (
       tenantId: TenantId,
       id: string,
       change: ProviderAccountChange,
-      now: DateTime.Utc
+      now: DateTime.Utc,
+      version?: number
     ) => Effect.Effect<Option.Option<ProviderAccount>, StoreUnavailable>
     readonly remove: (tenantId: TenantId, id: string) => Effect.Effect<boolean, StoreUnavailable>
     /** The JSON that was given last; for those who send, and never for an answer. */

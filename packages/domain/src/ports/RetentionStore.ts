@@ -13,8 +13,8 @@ export class RetentionStore extends Context.Service<
   RetentionStore,
   {
     /**
-     * Throws away up to `limit` of what the tenant has from before `before` and is at its end; answers how many. Deliveries go
-     * with their tries and events, batches with their chunks and errors.
+     * Throws away a piece of what the tenant has from before `before` and is at its end; answers how many rows, 0 when nothing is
+     * left. Deliveries go with their tries and events, `limit` at a time; of batches first their chunks and errors, `limit` each.
      */
     readonly sweep: (
       tenantId: TenantId,

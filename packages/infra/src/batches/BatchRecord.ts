@@ -43,7 +43,7 @@ export const opened = (batch: NewBatch, now: DateTime.Utc): BatchRecord => ({
   finishedAt: null,
   closedChunks: 0,
   highestChunk: 0,
-  servedAt: now
+  servedAt: batch.sendAt ?? now
 })
 
 const isFull = ({ chunks, lastChunk }: BatchRecord): boolean => lastChunk !== null && chunks >= lastChunk

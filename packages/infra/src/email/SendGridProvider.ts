@@ -107,12 +107,17 @@ export const make = Effect.fnUntraced(function* (
   if (!URL.canParse(baseUrl)) return yield* new SendGridSettingsInvalid({ reason: "baseUrl is not a URL" })
   const send = yield* ProviderHttp.make({ timeout: settings.timeout, secrets: [settings.apiKey] })
 
-  const sendOne = ({ correlationId, deliveryId, message }: Outgoing<"email">): Effect.Effect<SendOutcome> => {
+  const sendOne = ({
+    correlationId,
+    deliveryId,
+    message,
+    traceparent
+  }: Outgoing<"email">): Effect.Effect<SendOutcome> => {
     const email = prepare(message, deliveryId, from)
     if (email._tag === "Failed") return Effect.succeed(email)
     const request = HttpClientRequest.post(new URL("/v3/mail/send", baseUrl)).pipe(
       HttpClientRequest.bearerToken(settings.apiKey),
-      HttpClientRequest.setHeaders(CorrelationId.headersOf(correlationId)),
+      HttpClientRequest.setHeaders(CorrelationId.headersOf(correlationId, traceparent)),
       HttpClientRequest.bodyJsonUnsafe(bodyOf(message, email, from, deliveryId))
     )
     return send(request, outcomeOf)

@@ -1,4 +1,4 @@
-import { DeadLetters } from "@beckon/domain/ports/DeadLetters"
+import { DeadLetters, ownerOf } from "@beckon/domain/ports/DeadLetters"
 import type { DeadLetter } from "@beckon/domain/ports/DeadLetters"
 import { DateTime, Effect, Layer } from "effect"
 
@@ -10,7 +10,13 @@ const make = Effect.sync(() => {
       Effect.map(DateTime.now, (at) => {
         letters.push({ id: String(letters.length + 1), topic, key, headers: { ...headers }, value, reason, at })
       }),
-    list: (limit) => Effect.sync(() => letters.slice(Math.max(0, letters.length - limit)).toReversed())
+    list: ({ limit, tenantId }) =>
+      Effect.sync(() =>
+        letters
+          .filter((letter) => tenantId === undefined || ownerOf(letter) === tenantId)
+          .toReversed()
+          .slice(0, limit)
+      )
   })
 })
 

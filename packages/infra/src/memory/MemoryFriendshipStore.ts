@@ -44,11 +44,12 @@ const make = Effect.sync(() => {
 
     list: (tenantId, filter) =>
       Effect.sync(() => {
-        const end = filter.before === undefined ? friendships.length : Math.max(indexOf(tenantId, filter.before), 0)
+        const { before = Number.POSITIVE_INFINITY } = filter
         return friendships
-          .slice(0, end)
+          .map((friendship, index) => ({ ...friendship, ordinal: index + 1 }))
           .filter(
-            ({ recipientId, requesterId, status, tenantId: tenant }) =>
+            ({ ordinal, recipientId, requesterId, status, tenantId: tenant }) =>
+              ordinal < before &&
               tenant === tenantId &&
               (requesterId === filter.userId || recipientId === filter.userId) &&
               (filter.status === undefined || filter.status === status)

@@ -17,6 +17,9 @@ const fingerprintOf = (tenantId: TenantId, plain: Redacted.Redacted): string =>
     .digest("hex")
     .slice(0, 12)
 
+const isNow = (entry: Option.Option<Entry>, version: number | undefined) =>
+  Option.filter(entry, ({ account }) => version === undefined || account.version === version)
+
 const make = Effect.sync(() => {
   const entries = new Map<string, Entry>()
   const keyOf = (tenantId: TenantId, id: string) => `${tenantId}\u0000${id}`
@@ -52,9 +55,9 @@ const make = Effect.sync(() => {
 
     get: (tenantId, id) => Effect.sync(() => Option.map(find(tenantId, id), ({ account }) => account)),
 
-    update: (tenantId, id, { credentials, ...change }, now) =>
+    update: (tenantId, id, { credentials, ...change }, now, version) =>
       Effect.sync(() =>
-        Option.map(find(tenantId, id), ({ account, credentials: former }) => {
+        Option.map(isNow(find(tenantId, id), version), ({ account, credentials: former }) => {
           const changed: ProviderAccount = {
             ...account,
             ...structuredClone(change),

@@ -14,7 +14,8 @@ import { ConnectionError, SqlError } from "effect/sql/SqlError"
 import * as Statement from "effect/sql/Statement"
 import { currentAccess, isSession, makeSession, toSqlConnection } from "./DatabaseSession.ts"
 import type { Access, DatabaseSession } from "./DatabaseSession.ts"
-import { systemRole } from "./RowLevelSecurity.ts"
+import { protectingRoles } from "./RowLevelSecurity.ts"
+import type { DatabaseRoles } from "./RowLevelSecurity.ts"
 
 export interface DatabasePoolOptions {
   /** As `SqlClient.driver`; `"pglite"` makes Effect Cluster treat all connections as one session. */
@@ -41,14 +42,15 @@ interface Lease {
 }
 
 /**
- * Lets a connection rest in the role of the system, once the database is protected; answers with a row when it does so.
+ * Lets a connection rest in the role of the system, once the database is protected; answers with its roles when it does so.
  *
  * It fails when the login is not a member of the role, instead of going on without rows.
  */
 const takeSystemRole = `
-  select set_config('role', '${systemRole}', false) from (
-    select from pg_catalog.pg_policy where polname = '${systemRole}' limit 1
-  ) as policies`
+  select roles.tenant, roles.system, set_config('role', roles.system, false) as taken from (${protectingRoles}) as roles`
+
+const isRoles = (row: unknown): row is DatabaseRoles =>
+  typeof row === "object" && row !== null && "tenant" in row && "system" in row
 
 /** Lends connections out: counts them, bounds the wait, and pings those that rested for long. */
 const makeLender = Effect.fnUntraced(function* (options: DatabasePoolOptions) {
@@ -57,7 +59,7 @@ const makeLender = Effect.fnUntraced(function* (options: DatabasePoolOptions) {
   const restingSince = new WeakMap<PgConnection, number>()
   const pingAfter =
     options.prePingAfter === undefined ? undefined : Duration.toMillis(Duration.fromInputUnsafe(options.prePingAfter))
-  const settled = new WeakSet<PgConnection>()
+  const settled = new WeakMap<PgConnection, DatabaseRoles>()
   let borrowers = 0
   let inUse = 0
 
@@ -91,7 +93,8 @@ const makeLender = Effect.fnUntraced(function* (options: DatabasePoolOptions) {
     settled.has(connection)
       ? Effect.succeed(connection)
       : Effect.map(connection.query(takeSystemRole, [], false), ({ rows }) => {
-          if (rows.length > 0) settled.add(connection)
+          const [roles] = rows
+          if (isRoles(roles)) settled.set(connection, roles)
           return connection
         })
 
@@ -123,7 +126,7 @@ const makeLender = Effect.fnUntraced(function* (options: DatabasePoolOptions) {
   )
   const session = Effect.flatMap(lend, (connection) =>
     Effect.map(connection.pin, (pinned) =>
-      makeSession(pinned, { isProtected: settled.has(connection), discard: pool.invalidate(connection) })
+      makeSession(pinned, { roles: settled.get(connection), discard: pool.invalidate(connection) })
     )
   )
   return { lend, session, connectionsInUse: Effect.sync(() => inUse) }

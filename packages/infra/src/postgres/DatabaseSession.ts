@@ -17,7 +17,8 @@ import { RowAccess } from "@beckon/domain/ports/RowAccess"
 import { Context, Effect, Semaphore, Stream } from "effect"
 import type { Connection } from "effect/sql/SqlConnection"
 import { SqlError, UnknownError } from "effect/sql/SqlError"
-import { systemRole, tenantRole, tenantSetting } from "./RowLevelSecurity.ts"
+import { tenantSetting } from "./RowLevelSecurity.ts"
+import type { DatabaseRoles } from "./RowLevelSecurity.ts"
 
 /** `owner`: the role that logged in, which owns the tables and whose rows nobody sees; for migrations. */
 export type Access = RowAccess | "owner"
@@ -80,12 +81,12 @@ const settings = `select set_config('role', $1, true), set_config('${tenantSetti
 /**
  * A session on a connection that nobody else uses meanwhile.
  *
- * `isProtected`: the connection rests in the role of the system; false in a database without Beckon's roles.
+ * `roles`: the connection rests in the role of the system; undefined in a database without Beckon's roles.
  * `discard` closes the connection instead of lending it out again.
  */
 export const makeSession = (
   connection: PgConnection,
-  options: { readonly isProtected: boolean; readonly discard: Effect.Effect<void> }
+  options: { readonly roles: DatabaseRoles | undefined; readonly discard: Effect.Effect<void> }
 ): DatabaseSession => {
   const raw = toSqlConnection(connection)
   const turn = Semaphore.makeUnsafe(1)
@@ -93,17 +94,19 @@ export const makeSession = (
   // Undefined while the settings are not known, because a savepoint took some back or they could not be sent.
   let access: Access | undefined = "system"
 
-  const roleOf = (wanted: Access): string =>
-    wanted === "owner" ? "none" : wanted === "system" ? (options.isProtected ? systemRole : "none") : tenantRole
+  const roleOf = (wanted: Access): string | undefined =>
+    wanted === "owner" ? "none" : wanted === "system" ? (options.roles?.system ?? "none") : options.roles?.tenant
 
   const become = (wanted: Access): Effect.Effect<void, SqlError> =>
     Effect.suspend(() => {
       if (same(access, wanted)) return Effect.void
       // A setting for a transaction is none outside of one: the statement would run in the role of the system.
       if (!isOpen) return Effect.fail(failure("Only a transaction can run statements for a tenant", "access"))
+      const role = roleOf(wanted)
+      if (role === undefined) return Effect.fail(failure("The database keeps no tenants apart yet", "access"))
       access = undefined
       const tenantId = typeof wanted === "object" ? wanted.tenantId : ""
-      return Effect.map(raw.execute(settings, [roleOf(wanted), tenantId], undefined), () => {
+      return Effect.map(raw.execute(settings, [role, tenantId], undefined), () => {
         access = wanted
       })
     })

@@ -9,6 +9,7 @@ import { batches } from "./migrations/0007_batches.ts"
 import { rowLevelSecurity } from "./migrations/0009_row_level_security.ts"
 import { trackingGrants } from "./migrations/0010_tracking_grants.ts"
 import { notificationsById } from "./migrations/0011_notifications_by_id.ts"
+import { deadLettersOfTenants } from "./migrations/0012_dead_letters_of_tenants.ts"
 import type { SqlMigrationRecord } from "./SqlMigrations.ts"
 
 /** Every migration of Beckon's tables, for `runMigrations`. Append only: one that was applied is never changed. */
@@ -23,5 +24,6 @@ export const migrations: SqlMigrationRecord = {
   "0008_retention": retention,
   "0009_row_level_security": rowLevelSecurity,
   "0010_tracking_grants": trackingGrants,
-  "0011_notifications_by_id": notificationsById
+  "0011_notifications_by_id": notificationsById,
+  "0012_dead_letters_of_tenants": deadLettersOfTenants
 }

@@ -4,11 +4,12 @@
  * **Details**
  *
  * Whose turn it is, is looked up without locks: of each tenant the batch that was served longest ago and has a chunk that is
- * due, the tenants by when they were served last. Then the batch is locked, and one of its chunks is taken. Everything takes
+ * due, the tenants by when they were served last; one for a time to come counts as served then, so that it is not looked at. Then the batch is locked, and one of its chunks is taken. Everything takes
  * the lock of the batch first, so nothing waits in a circle.
  */
 import type { BatchId, BatchRow } from "@beckon/domain/Batch"
 import type { TenantId } from "@beckon/domain/Identifiers"
+import type { MailboxKey } from "@beckon/domain/MailboxKey"
 import type { BatchStore, ChunkClaim, ChunkRef, Reported, RowsReport } from "@beckon/domain/ports/BatchStore"
 import { DateTime, Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
@@ -32,14 +33,16 @@ const turns = (sql: SqlClient, now: DateTime.Utc) => sql<{ readonly tenant_id: T
   from tenants t
   cross join lateral (
     select b.id from batches b
-    where b.tenant_id = t.tenant_id and b.active and exists (
+    where b.tenant_id = t.tenant_id and b.active and b.served_at <= ${timestamp(now)} and exists (
       select from batch_chunks c
       where c.tenant_id = b.tenant_id and c.batch_id = b.id and c.due_at is not null and c.due_at <= ${timestamp(now)}
     )
     order by b.served_at limit 1
   ) w
   cross join lateral (
-    select b.served_at from batches b where b.tenant_id = t.tenant_id and b.active order by b.served_at desc limit 1
+    select b.served_at from batches b
+    where b.tenant_id = t.tenant_id and b.active and b.served_at <= ${timestamp(now)}
+    order by b.served_at desc limit 1
   ) s
   where t.tenant_id is not null
   order by s.served_at limit ${candidates}`
@@ -145,4 +148,45 @@ export const closeUntouched = Effect.fnUntraced(function* (
     where c.tenant_id = ${tenantId} and c.batch_id = ${id} and c.due_at is not null and not c.uncertain
     returning c.row_count - c.mark as rows`
   return { chunks: closed.length, rows: closed.reduce((sum, { rows }) => sum + rows, 0) }
+})
+
+/** Blanks the rows of a user in one chunk, whose worker loses it: what he has claimed still names the user. */
+const eraseFromChunk = Effect.fnUntraced(function* (
+  sql: SqlClient,
+  { tenantId, userId }: MailboxKey,
+  id: BatchId,
+  number: number
+): Effect.fn.Return<number, SqlError> {
+  yield* Rows.lock(sql, tenantId, id)
+  const [his] = yield* sql<{ readonly rows: bigint }>`
+    select count(*) as rows from batch_chunks c cross join jsonb_array_elements(c.rows) e
+    where c.tenant_id = ${tenantId} and c.batch_id = ${id} and c.number = ${number} and c.due_at is not null
+      and e ->> 'userId' = ${userId}`
+  const rows = Number(his?.rows ?? 0n)
+  if (rows === 0) return 0
+  yield* sql`
+    update batch_chunks c
+    set claims = c.claims + 1, rows = (
+      select jsonb_agg(
+        case when e.content ->> 'userId' = ${userId}
+          then jsonb_build_object('row', e.content -> 'row', 'userId', '', 'isErased', true) else e.content end
+        order by e.place
+      ) from jsonb_array_elements(c.rows) with ordinality as e(content, place)
+    )
+    where c.tenant_id = ${tenantId} and c.batch_id = ${id} and c.number = ${number}`
+  return rows
+})
+
+/** Blanks all rows of a user that are not reported yet; they keep their places, since a mark counts them. Answers how many. */
+export const eraseRows = Effect.fnUntraced(function* (
+  sql: SqlClient,
+  key: MailboxKey
+): Effect.fn.Return<number, SqlError> {
+  const chunks = yield* sql<{ readonly batch_id: BatchId; readonly number: number }>`
+    select c.batch_id, c.number from batch_chunks c
+    where c.tenant_id = ${key.tenantId} and c.due_at is not null and c.rows @> ${JSON.stringify([{ userId: key.userId }])}::jsonb`
+  const counts = yield* Effect.forEach(chunks, ({ batch_id, number }) =>
+    sql.withTransaction(eraseFromChunk(sql, key, batch_id, number))
+  )
+  return counts.reduce((sum, count) => sum + count, 0)
 })

@@ -1,4 +1,4 @@
-import { DeadLetters } from "@beckon/domain/ports/DeadLetters"
+import { DeadLetters, ownerOf } from "@beckon/domain/ports/DeadLetters"
 import { DateTime, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { timestamp } from "./SqlValues.ts"
@@ -25,13 +25,15 @@ const make = Effect.gen(function* () {
       const letter = yield* encode({ topic, key, headers, value, reason })
       const now = yield* DateTime.now
       yield* sql`
-        insert into dead_letters (topic, letter, created_at)
-        values (${topic}, ${letter}::json, ${timestamp(now)})`
+        insert into dead_letters (topic, tenant_id, letter, created_at)
+        values (${topic}, ${ownerOf({ headers })}, ${letter}::json, ${timestamp(now)})`
     }, unavailable("DeadLetters.add")),
 
-    list: Effect.fn("DeadLetters.list")(function* (limit) {
+    list: Effect.fn("DeadLetters.list")(function* ({ limit, tenantId }) {
+      const whose = tenantId === undefined ? sql`true` : sql`tenant_id = ${tenantId}`
       const rows = yield* sql<{ id: bigint; letter: string; created_at: Date }>`
-        select id, letter::text as letter, created_at from dead_letters order by id desc limit ${limit}`
+        select id, letter::text as letter, created_at from dead_letters
+        where ${whose} order by id desc limit ${limit}`
       return yield* Effect.forEach(rows, (row) =>
         Effect.map(decode(row.letter), (letter) => ({
           ...letter,

@@ -4,6 +4,7 @@
 import type { Attempt, DeliveryChannel, DeliveryId, DeliveryState, ProviderEvent } from "@beckon/domain/Delivery"
 import type { NotificationId, TenantId } from "@beckon/domain/Identifiers"
 import type { DeliveryFilter, History } from "@beckon/domain/ports/DeliveryStore"
+import { asSystem } from "@beckon/domain/ports/RowAccess"
 import { DateTime, Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
@@ -120,12 +121,12 @@ const where = (sql: SqlClient, tenantId: TenantId, filter: DeliveryFilter): Frag
   return sql.and(clauses)
 }
 
-export const list = (sql: SqlClient, tenantId: TenantId, filter: DeliveryFilter) =>
-  Effect.map(
-    sql<DeliveryRow>`
-      select ${columns(sql)} from deliveries d where ${where(sql, tenantId, filter)} order by d.id desc limit ${filter.limit}`,
-    (rows) => rows.map(toDelivery)
-  )
+export const list = (sql: SqlClient, tenantId: TenantId, filter: DeliveryFilter) => {
+  const rows = sql<DeliveryRow>`
+    select ${columns(sql)} from deliveries d where ${where(sql, tenantId, filter)} order by d.id desc limit ${filter.limit}`
+  // As the system: under a tenant's policy `->>`, which is not leakproof, would not use the index of endpoints.
+  return Effect.map(filter.endpointId === undefined ? rows : asSystem(rows), (found) => found.map(toDelivery))
+}
 
 export const counts = (sql: SqlClient, tenantId: TenantId) =>
   Effect.map(

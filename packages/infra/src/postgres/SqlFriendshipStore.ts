@@ -6,7 +6,7 @@ import { StoreUnavailable } from "@beckon/domain/ports/NotificationStore"
 import { Array, DateTime, Effect, Layer, Option } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
-import { texts, timestamp, toUtcOrNull } from "./SqlValues.ts"
+import { bigint, texts, timestamp, toUtcOrNull } from "./SqlValues.ts"
 import { unavailable, violates } from "./StoreFailure.ts"
 
 interface FriendshipRow {
@@ -83,13 +83,10 @@ const make = Effect.gen(function* () {
 
     list: Effect.fn("FriendshipStore.list")(function* (tenantId, filter) {
       const status = filter.status === undefined ? sql`true` : sql`f.status = ${filter.status}`
-      const before =
-        filter.before === undefined
-          ? sql`true`
-          : sql`f.ordinal < (select b.ordinal from friendships b where b.tenant_id = ${tenantId} and b.id = ${filter.before})`
+      const before = filter.before === undefined ? sql`true` : sql`f.ordinal < ${bigint(filter.before)}`
       // Two index scans that stop at the limit; one with `or` would read and sort all of the user's friendships.
-      const rows = yield* sql<FriendshipRow>`
-        select ${all} from (
+      const rows = yield* sql<FriendshipRow & { readonly ordinal: bigint }>`
+        select f.ordinal, ${all} from (
           (select f.* from friendships f
             where f.tenant_id = ${tenantId} and f.requester_id = ${filter.userId} and ${status} and ${before}
             order by f.ordinal desc limit ${filter.limit})
@@ -100,7 +97,7 @@ const make = Effect.gen(function* () {
             order by f.ordinal desc limit ${filter.limit})
         ) f
         order by f.ordinal desc limit ${filter.limit}`
-      return rows.map(toFriendship)
+      return rows.map((row) => ({ ...toFriendship(row), ordinal: Number(row.ordinal) }))
     }, unavailable("FriendshipStore.list")),
 
     insert: Effect.fn("FriendshipStore.insert")(function* (friendship, events) {

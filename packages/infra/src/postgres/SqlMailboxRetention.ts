@@ -15,7 +15,8 @@ interface AgedRow {
 
 /**
  * Of each mailbox, first whether its oldest notification is old: that is one look into the index, and for most mailboxes the
- * only one. `seq` grows with time, so the newest old one is found from the new end.
+ * only one. `seq` grows with time, and what is old is little where retention runs: the first fresh one is found from the old
+ * end.
  */
 export const aged = Effect.fnUntraced(function* (
   sql: SqlClient,
@@ -24,7 +25,7 @@ export const aged = Effect.fnUntraced(function* (
   options: { readonly afterUserId?: UserId; readonly limit: number }
 ) {
   const rows = yield* sql<AgedRow>`
-    select m.user_id, newest.seq as upto_seq
+    select m.user_id, case when oldest.created_at < ${timestamp(before)} then coalesce(fresh.seq - 1, newest.seq) end as upto_seq
     from (
       select m.user_id from mailboxes m
       where m.tenant_id = ${tenantId} and m.user_id > ${options.afterUserId ?? ""}
@@ -37,9 +38,14 @@ export const aged = Effect.fnUntraced(function* (
     ) oldest on true
     left join lateral (
       select n.seq from notifications n
-      where n.tenant_id = ${tenantId} and n.user_id = m.user_id and n.created_at < ${timestamp(before)}
+      where n.tenant_id = ${tenantId} and n.user_id = m.user_id and n.created_at >= ${timestamp(before)}
+      order by n.seq limit 1
+    ) fresh on oldest.created_at < ${timestamp(before)}
+    left join lateral (
+      select n.seq from notifications n
+      where n.tenant_id = ${tenantId} and n.user_id = m.user_id
       order by n.seq desc limit 1
-    ) newest on oldest.created_at < ${timestamp(before)}
+    ) newest on oldest.created_at < ${timestamp(before)} and fresh.seq is null
     order by m.user_id`
   return {
     mailboxes: rows.flatMap(({ upto_seq, user_id }) =>

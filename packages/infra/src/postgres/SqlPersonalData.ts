@@ -7,11 +7,14 @@ import type { PersonalRow } from "@beckon/domain/ports/PersonalData"
 import type { StoreUnavailable } from "@beckon/domain/ports/NotificationStore"
 import { Effect, Layer, Option, Schema, Stream } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
+import { eraseRows } from "./SqlBatchWork.ts"
 import { unavailable } from "./StoreFailure.ts"
 
 /** A table with rows of users. SQL is over `t`, with the tenant as $1 and the user as $2. */
 interface Part {
   readonly table: string
+  /** What the export reads instead of the table. */
+  readonly from?: string
   /** What finds the rows; `t.tenant_id = $1 and t.user_id = $2` when absent. */
   readonly where?: string
   /** What orders them, unique among the rows of one user. */
@@ -21,7 +24,7 @@ interface Part {
   readonly without?: ReadonlyArray<string>
   /** Rows of other tables that tell nothing alone: the name in the export, and the table by its `delivery_id`. */
   readonly within?: ReadonlyArray<readonly [name: string, table: string]>
-  /** Leaves through the mailbox. */
+  /** Leaves through the mailbox, or in a way of its own. */
   readonly erasedElsewhere?: true
 }
 
@@ -62,6 +65,23 @@ export const parts: ReadonlyArray<Part> = [
     ]
   },
   { table: "delivery_throttles", key: "t.key || ' ' || t.window_start || ' ' || t.window_end", keyType: "text" },
+  {
+    table: "batch_chunks",
+    from: `(
+      select c.batch_id, e.content ->> 'userId' as user_id, c.tenant_id, (e.content ->> 'row')::bigint as row_number, e.content
+      from batch_chunks c cross join jsonb_array_elements(c.rows) e(content) where c.tenant_id = $1 and c.due_at is not null
+    )`,
+    key: "t.batch_id || ' ' || lpad(t.row_number::text, 20, '0')",
+    keyType: "text",
+    erasedElsewhere: true
+  },
+  {
+    table: "idempotency_keys",
+    where: "t.tenant_id = $1 and t.caller = 'user:' || $2::text",
+    key: "t.key",
+    keyType: "text",
+    without: ["sealed", "key_id", "claim", "fingerprint"]
+  },
   { table: "batch_errors", key: "t.batch_id || ' ' || lpad(t.row_number::text, 20, '0')", keyType: "text" },
   {
     table: "friendships",
@@ -89,7 +109,7 @@ const make = Effect.gen(function* () {
   const ofUser = "t.tenant_id = $1 and t.user_id = $2"
 
   const read = Effect.fnUntraced(function* (part: Part, key: MailboxKey, after: string) {
-    const { key: order, keyType, table, where = ofUser, within = [], without = [] } = part
+    const { key: order, keyType, table, from = table, where = ofUser, within = [], without = [] } = part
     const hidden = ["tenant_id", ...without].map((column) => ` - '${column}'`).join("")
     const nested = within.map(
       ([name, other]) => ` || jsonb_build_object('${name}', (
@@ -100,7 +120,7 @@ const make = Effect.gen(function* () {
       `select coalesce(json_agg(json_build_object('key', p.key::text, 'row', p.row) order by p.key), '[]')::text as page
        from (
          select ${order} as key, to_jsonb(t)${hidden}${nested.join("")} as row
-         from ${table} t
+         from ${from} t
          where ${where} and ${order} > $3::${keyType}
          order by ${order} limit ${pageSize}
        ) p`,
@@ -137,10 +157,13 @@ const make = Effect.gen(function* () {
 
     erase: Effect.fn("PersonalData.erase")(function* (key) {
       const erased: Record<string, number> = {}
+      // First, because they become notifications and deliveries.
+      const rows = yield* eraseRows(sql, key)
+      if (rows > 0) erased["batch_chunks"] = rows
       for (const part of parts) {
         if (part.erasedElsewhere === true) continue
-        const rows = yield* eraseFrom(part, key)
-        const gone = Number(rows[0]?.gone ?? 0n)
+        const [counted] = yield* eraseFrom(part, key)
+        const gone = Number(counted?.gone ?? 0n)
         if (gone > 0) erased[part.table] = gone
       }
       return erased

@@ -95,7 +95,7 @@ const make = Effect.gen(function* () {
       return Option.map(Array.head(rows), toAccount)
     }, unavailable("ProviderAccountStore.get")),
 
-    update: Effect.fn("ProviderAccountStore.update")(function* (tenantId, id, change, now) {
+    update: Effect.fn("ProviderAccountStore.update")(function* (tenantId, id, change, now, version) {
       const sealed = change.credentials === undefined ? undefined : yield* sealedOf(tenantId, id, change.credentials)
       const at = timestamp(now)
       const rows = yield* sql<AccountRow>`
@@ -111,7 +111,7 @@ const make = Effect.gen(function* () {
           sealed_at = case when ${sealed !== undefined}::boolean then ${at}::timestamptz else a.sealed_at end,
           version = a.version + 1,
           updated_at = ${at}
-        where ${isOne(tenantId, id)}
+        where ${isOne(tenantId, id)} and a.version = coalesce(${version ?? null}::integer, a.version)
         returning ${all}`
       return Option.map(Array.head(rows), toAccount)
     }, unavailable("ProviderAccountStore.update")),

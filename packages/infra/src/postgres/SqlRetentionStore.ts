@@ -27,19 +27,30 @@ const make = Effect.gen(function* () {
       )
       select count(*) as gone from gone`,
 
+    // A batch may have a million rows: what it is made of goes first, and the batch when nothing of it is left.
     batches: (tenantId: TenantId, before: string, limit: number) => sql<{ gone: bigint }>`
-      with doomed as (
+      with doomed as materialized (
         select b.id from batches b
         where b.tenant_id = ${tenantId} and b.id < ${before} and b.finished_at is not null
-        order by b.id limit ${limit} for update skip locked
-      ), chunks as (
-        delete from batch_chunks where tenant_id = ${tenantId} and batch_id = any(array(select id from doomed))
+        order by b.id limit ${Math.ceil(limit / 10)} for update skip locked
       ), errors as (
-        delete from batch_errors where tenant_id = ${tenantId} and batch_id = any(array(select id from doomed))
+        delete from batch_errors where (tenant_id, batch_id, row_number) in (
+          select e.tenant_id, e.batch_id, e.row_number from doomed d
+          join batch_errors e on e.tenant_id = ${tenantId} and e.batch_id = d.id limit ${limit}
+        ) returning batch_id
+      ), chunks as (
+        delete from batch_chunks where (tenant_id, batch_id, number) in (
+          select c.tenant_id, c.batch_id, c.number from doomed d
+          join batch_chunks c on c.tenant_id = ${tenantId} and c.batch_id = d.id limit ${limit}
+        ) returning batch_id
       ), gone as (
-        delete from batches where tenant_id = ${tenantId} and id = any(array(select id from doomed)) returning 1
+        delete from batches where tenant_id = ${tenantId} and id = any(array(
+          select id from doomed
+          where not exists (select from batch_errors e where e.tenant_id = ${tenantId} and e.batch_id = doomed.id)
+            and not exists (select from batch_chunks c where c.tenant_id = ${tenantId} and c.batch_id = doomed.id)
+        )) returning 1
       )
-      select count(*) as gone from gone`,
+      select (select count(*) from errors) + (select count(*) from chunks) + (select count(*) from gone) as gone`,
 
     audit: (tenantId: TenantId, before: string, limit: number) => sql<{ gone: bigint }>`
       with doomed as (

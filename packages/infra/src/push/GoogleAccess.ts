@@ -93,8 +93,9 @@ interface Token {
   readonly expiresAt: number
 }
 
-const refusalOf = ({ headers, status, text }: Answer, now: number): PushRefused => {
-  const said = Option.getOrUndefined(decodeRefusal(text))
+/** What is said may quote what was sent, which opens the account for an hour. */
+const refusalOf = ({ headers, status, text }: Answer, assertion: string, now: number): PushRefused => {
+  const said = Option.getOrUndefined(decodeRefusal(text.replaceAll(assertion, "…")))
   const code = said?.error ?? `http_${status}`
   const detail = `the token endpoint answered ${status}: ${said?.error_description ?? code}`
   const wait = retryAfterOf(headers["retry-after"], now)
@@ -132,9 +133,10 @@ export const make = Effect.fnUntraced(function* (account: ServiceAccount, agent:
 
   const fetch = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
+    const signed = yield* assertion(now)
     const body = new URLSearchParams({
       grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer",
-      assertion: yield* assertion(now)
+      assertion: signed
     })
     const answer = yield* httpsPost({
       url: account.tokenUri,
@@ -142,7 +144,7 @@ export const make = Effect.fnUntraced(function* (account: ServiceAccount, agent:
       body: body.toString(),
       agent
     }).pipe(Effect.mapError(({ cause }) => refused(unanswered(cause))))
-    if (answer.status !== 200) return yield* refusalOf(answer, now)
+    if (answer.status !== 200) return yield* refusalOf(answer, signed, now)
     const grant = decodeGrant(answer.text)
     if (Option.isNone(grant)) {
       return yield* refused(failed("transient", "bad_answer", "the token endpoint answered no token"))

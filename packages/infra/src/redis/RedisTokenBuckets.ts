@@ -46,6 +46,9 @@ return answer`
 
 const texts = decodeReply("take", Schema.Array(Schema.Union([Schema.Int, Schema.String])))
 
+/** No id has it: without it `a}:user:b` would be the name of a tenant, and of a user of the tenant `a`. */
+const separator = "\u0000"
+
 const make = Effect.gen(function* () {
   const redis = yield* RedisClient
 
@@ -54,7 +57,7 @@ const make = Effect.gen(function* () {
       redis
         .evaluate(
           take,
-          buckets.map(({ name }) => redis.key(`limits:${group}`, name)),
+          buckets.map(({ name }) => redis.key(`limits:${group}${separator}`, name)),
           [asked, ...buckets.flatMap(({ limit }) => [limit.perSecond, limit.burst])]
         )
         .pipe(

@@ -22,7 +22,10 @@ export const reasonOf = (cause: unknown): string => {
   return "token: not a JSON Web Token that this server accepts"
 }
 
-/** Verifies tokens with the claims `sub`, `tenant`, `roles` and `exp`, all required. */
+/**
+ * Verifies tokens with the claims `sub`, `tenant`, `roles`, `iat` and `exp`, all required: a token without the time of its issue has no
+ * age, and cannot be told from those that were issued after a revocation.
+ */
 export const layerVerifier = (secret: Redacted.Redacted<Uint8Array>): Layer.Layer<TokenVerifier> =>
   Layer.succeed(TokenVerifier, {
     verify: Effect.fn("JwtTokens.verify")(function* (token) {
@@ -31,7 +34,7 @@ export const layerVerifier = (secret: Redacted.Redacted<Uint8Array>): Layer.Laye
         try: () =>
           jwtVerify(token, Redacted.value(secret), {
             algorithms: [algorithm],
-            requiredClaims: ["sub", "tenant", "roles", "exp"],
+            requiredClaims: ["sub", "tenant", "roles", "iat", "exp"],
             clockTolerance: Duration.toSeconds(clockTolerance),
             currentDate: new Date(now)
           }),
@@ -41,6 +44,10 @@ export const layerVerifier = (secret: Redacted.Redacted<Uint8Array>): Layer.Laye
         decodeClaims(payload),
         ({ message }) => new TokenRefused({ reason: `token: its claims do not fit: ${message}` })
       )
+      // One from the future would outlive revocations and its age.
+      if ((claims.iat ?? 0) * 1000 > now + Duration.toMillis(clockTolerance)) {
+        return yield* new TokenRefused({ reason: "token: the claim iat is in the future" })
+      }
       return fromClaims(claims)
     })
   })

@@ -8,7 +8,8 @@
  * Keycloak's `resource_access.{audience}.roles`.
  *
  * With a map of roles only what it names counts, so that the issuer's other roles, which may be called `admin` for something
- * else, mean nothing here.
+ * else, mean nothing here. The role `platform` is over all tenants: only a map gives it, and only to an issuer that may speak for
+ * all of them.
  */
 import { TenantId, UserId } from "@beckon/domain/Identifiers"
 import { Claims, Role, scopesOf } from "@beckon/domain/Identity"
@@ -20,9 +21,12 @@ export interface ClaimMapping {
   /** The tenant of every token; or the claim that says it. */
   readonly tenant: { readonly fixed: TenantId } | { readonly claim: string }
   readonly rolesClaims: ReadonlyArray<string>
-  /** Their role to ours. Absent: roles are taken as they are. */
+  /** Their role to ours. Absent: roles are taken as they are, but for `platform`. */
   readonly roleMap?: Readonly<Record<string, ReadonlyArray<string>>>
 }
+
+/** The tenants that an issuer may speak for. */
+export type IssuerTenants = "*" | ReadonlyArray<TenantId>
 
 type Payload = Readonly<Record<string, unknown>>
 
@@ -57,7 +61,11 @@ const textsOf = (value: unknown): ReadonlyArray<string> => {
   return Array.isArray(value) ? value.filter((part) => typeof part === "string") : []
 }
 
-const rolesOf = (payload: Payload, { audiences, roleMap, rolesClaims }: ClaimMapping): ReadonlyArray<string> => {
+const rolesOf = (
+  payload: Payload,
+  { audiences, roleMap, rolesClaims }: ClaimMapping,
+  tenants: IssuerTenants
+): ReadonlyArray<string> => {
   const theirs = rolesClaims.flatMap((path) =>
     path.includes("{audience}")
       ? audiences.flatMap((audience) => textsOf(at(payload, path, audience)))
@@ -67,7 +75,11 @@ const rolesOf = (payload: Payload, { audiences, roleMap, rolesClaims }: ClaimMap
     roleMap === undefined
       ? theirs
       : theirs.flatMap((role) => (Object.hasOwn(roleMap, role) ? (roleMap[role] ?? []) : []))
-  return [...new Set(ours)].filter(isRole).slice(0, maxRoles)
+  const mayBePlatform = roleMap !== undefined && tenants === "*"
+  return [...new Set(ours)]
+    .filter(isRole)
+    .filter((role) => role !== "platform" || mayBePlatform)
+    .slice(0, maxRoles)
 }
 
 const profileOf = (payload: Payload): Pick<Identity, "name" | "email" | "picture"> =>
@@ -78,8 +90,12 @@ const profileOf = (payload: Payload): Pick<Identity, "name" | "email" | "picture
     })
   )
 
-/** Of a verified payload; or why it says not enough. */
-export const identityOf = (payload: Payload, mapping: ClaimMapping): Result.Result<Identity, string> => {
+/** Of a verified payload of an issuer that may speak for these tenants; or why it says not enough, or too much. */
+export const identityOf = (
+  payload: Payload,
+  mapping: ClaimMapping,
+  tenants: IssuerTenants
+): Result.Result<Identity, string> => {
   // Tokens of services need not have a subject of their own (RFC 9068 section 2.2; `azp` of OpenID Connect).
   const userId = toUser(payload["sub"] ?? payload["client_id"] ?? payload["azp"])
   if (Option.isNone(userId)) return Result.fail("the claim sub must be an id of 1 to 128 characters")
@@ -89,13 +105,16 @@ export const identityOf = (payload: Payload, mapping: ClaimMapping): Result.Resu
     const claim = "claim" in mapping.tenant ? mapping.tenant.claim : ""
     return Result.fail(`the claim ${claim} must be a tenant, 1 to 64 characters`)
   }
+  if (tenants !== "*" && !tenants.includes(tenantId.value)) {
+    return Result.fail("its issuer may not speak for this tenant")
+  }
   const { exp, iat } = payload
   if (typeof exp !== "number" || typeof iat !== "number") return Result.fail("the claims exp and iat must be there")
   const tokenId = payload["jti"] === undefined ? Option.none() : toTokenId(payload["jti"])
   return Result.succeed({
     tenantId: tenantId.value,
     userId: userId.value,
-    roles: rolesOf(payload, mapping),
+    roles: rolesOf(payload, mapping, tenants),
     issuedAt: Math.floor(iat * 1000),
     expiresAt: Math.floor(exp * 1000),
     ...scopesOf([...textsOf(payload["scope"]), ...textsOf(payload["scp"])].join(" ")),

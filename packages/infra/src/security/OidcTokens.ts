@@ -20,8 +20,8 @@ import { reasonOf } from "./JwtTokens.ts"
 import * as OidcClaims from "./OidcClaims.ts"
 
 export interface OidcSettings {
-  /** As their tokens have it in `iss`. */
-  readonly issuers: ReadonlyArray<string>
+  /** As their tokens have it in `iss`, and the tenants that each may speak for. */
+  readonly issuers: ReadonlyMap<string, OidcClaims.IssuerTenants>
   readonly clockSkew: Duration.Duration
   /** Tokens are refused at this age, whenever they expire. */
   readonly maxAge: Duration.Duration
@@ -51,17 +51,18 @@ const make = Effect.fnUntraced(function* (
   settings: OidcSettings
 ): Effect.fn.Return<OidcTokens["Service"], never, HttpClient.HttpClient | Scope.Scope> {
   const { clockSkew, issuers, keptThroughOutage, mapping, maxAge } = settings
-  const keysOf = new Map(
-    yield* Effect.forEach(issuers, (issuer) =>
-      Effect.map(IssuerKeys.make(issuer, keptThroughOutage), (keys) => [issuer, keys] as const)
+  const trusted = new Map(
+    yield* Effect.forEach(issuers, ([issuer, tenants]) =>
+      Effect.map(IssuerKeys.make(issuer, keptThroughOutage), (keys) => [issuer, { keys, tenants }] as const)
     )
   )
 
   const verify = Effect.fn("OidcTokens.verify")(function* (token: string): Effect.fn.Return<Identity, TokenRefused> {
     const header = Option.getOrUndefined(headerOf(token))
     const issuer = claimedIssuer(token) ?? ""
-    const keys = keysOf.get(issuer)
-    if (header?.alg === undefined || keys === undefined) return yield* refused("its issuer is not trusted here")
+    const known = trusted.get(issuer)
+    if (header?.alg === undefined || known === undefined) return yield* refused("its issuer is not trusted here")
+    const { keys, tenants } = known
     const { alg } = header
     // Before a key is looked for: what can never be good costs no request.
     if (!algorithms.includes(alg)) return yield* refused("its algorithm is not one of public keys")
@@ -86,11 +87,11 @@ const make = Effect.fnUntraced(function* (
       catch: (cause) => new TokenRefused({ reason: reasonOf(cause) })
     })
     if (otherKinds.includes(payload["typ"])) return yield* refused("it is not an access token")
-    const identity = OidcClaims.identityOf(payload, mapping)
+    const identity = OidcClaims.identityOf(payload, mapping, tenants)
     return Result.isSuccess(identity) ? identity.success : yield* refused(`its claims do not fit: ${identity.failure}`)
   })
 
-  return { trusts: (issuer) => keysOf.has(issuer), verify }
+  return { trusts: (issuer) => trusted.has(issuer), verify }
 })
 
 export class OidcTokens extends Context.Service<

@@ -141,7 +141,12 @@ export const make = Effect.fnUntraced(function* (
   })
   const url = new URL(`/2010-04-01/Accounts/${settings.accountSid}/Messages.json`, baseUrl)
 
-  const sendOne = ({ correlationId, deliveryId, message }: Outgoing<"sms">): Effect.Effect<SendOutcome> => {
+  const sendOne = ({
+    correlationId,
+    deliveryId,
+    message,
+    traceparent
+  }: Outgoing<"sms">): Effect.Effect<SendOutcome> => {
     const characters = Array.from(message.text).length
     if (characters > maxCharacters) {
       const detail = `the text has ${characters} characters; Twilio takes at most ${maxCharacters}`
@@ -150,7 +155,7 @@ export const make = Effect.fnUntraced(function* (
     const request = HttpClientRequest.post(url).pipe(
       HttpClientRequest.basicAuth(settings.accountSid, settings.authToken),
       HttpClientRequest.acceptJson,
-      HttpClientRequest.setHeaders(CorrelationId.headersOf(correlationId)),
+      HttpClientRequest.setHeaders(CorrelationId.headersOf(correlationId, traceparent)),
       HttpClientRequest.bodyUrlParams(formOf(settings, message, deliveryId))
     )
     return send(request, outcomeOf)

@@ -170,11 +170,11 @@ const make = Effect.gen(function* () {
       outbound.check(service.url),
       ({ code, reason }) => new UserServiceFailed({ code, detail: `the URL is refused: ${reason}` })
     )
-    const { correlationId } = yield* CallOrigin
+    const { correlationId, traceparent } = yield* CallOrigin
     const request = HttpClientRequest.get(new URL(`${url.pathname.replace(/\/+$/, "")}/users`, url)).pipe(
       HttpClientRequest.setUrlParams(query),
       HttpClientRequest.acceptJson,
-      HttpClientRequest.setHeaders(CorrelationId.headersOf(correlationId ?? undefined)),
+      HttpClientRequest.setHeaders(CorrelationId.headersOf(correlationId ?? undefined, traceparent)),
       (plain) =>
         Option.match(service.authorization, {
           onNone: () => plain,

@@ -5,7 +5,7 @@
  *
  * Chunks wait in memory up to `highWaterBytes`; above that the socket is paused until the handler has taken them, so
  * that a slow handler slows its client down instead of filling memory. `collect` takes the whole body and pauses
- * nothing, since the body is bounded by `maxBytes`.
+ * nothing, since what it keeps is bounded: a body that turns out larger is let go at once.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -44,6 +44,7 @@ export class RequestBody {
   private buffered = 0
   private mode: "unread" | "stream" | "collect" = "unread"
   private collected: ArrayBuffer | undefined
+  private maxCollected = Number.POSITIVE_INFINITY
   private wakers: Array<() => void> = []
   private readonly maxBytes: number
   private readonly control: BodyControl
@@ -67,6 +68,10 @@ export class RequestBody {
       this.wake()
       return
     }
+    if (this.mode === "collect" && this.received > this.maxCollected) {
+      this.complete = isLast
+      return this.drop("TooLarge")
+    }
     if (chunk.byteLength > 0) {
       this.chunks.push(copyBytes(chunk))
       this.buffered += chunk.byteLength
@@ -84,10 +89,7 @@ export class RequestBody {
   /** Ends reading with `failure`, unless the body is complete; what waits in memory is let go. */
   fail(failure: BodyFailure): void {
     if (this.complete || this.failure !== undefined) return
-    this.failure = failure
-    this.chunks = []
-    this.buffered = 0
-    this.wake()
+    this.drop(failure)
   }
 
   /** Lets a held socket flow again. */
@@ -116,11 +118,13 @@ export class RequestBody {
     return Effect.succeed(this.pull)
   })
 
-  /** The whole body, kept for later calls. Fails with `TooLarge` above the `maxBytes` given here. */
+  /** The whole body, kept for later calls. Fails with `TooLarge` as soon as more than `maxBytes` came, and keeps nothing then. */
   collect(maxBytes: number): Effect.Effect<ArrayBuffer, BodyFailure> {
     return Effect.suspend(() => {
       if (this.mode === "stream") return Effect.fail<BodyFailure>("AlreadyRead")
       this.mode = "collect"
+      this.maxCollected = maxBytes
+      if (!this.complete && this.received > maxBytes) this.fail("TooLarge")
       this.unpause()
       return Effect.flatMapEager(
         this.until(() => this.complete),
@@ -159,6 +163,13 @@ export class RequestBody {
         this.wakers = this.wakers.filter((other) => other !== waker)
       })
     })
+  }
+
+  private drop(failure: BodyFailure): void {
+    this.failure = failure
+    this.chunks = []
+    this.buffered = 0
+    this.wake()
   }
 
   private wake(): void {

@@ -72,7 +72,7 @@ const utf8 = new TextEncoder()
 export const make: Effect.Effect<ChannelProvider<"webhook">, never, OutboundPost> = Effect.map(
   OutboundPost,
   (outbound): ChannelProvider<"webhook"> => {
-    const send = ({ correlationId, message }: Outgoing<"webhook">) =>
+    const send = ({ correlationId, message, traceparent }: Outgoing<"webhook">) =>
       Effect.gen(function* () {
         if (!plainId.test(message.id)) return failed("permanent", "id", "the event's id cannot be signed")
         const text = JSON.stringify(message.body)
@@ -83,7 +83,7 @@ export const make: Effect.Effect<ChannelProvider<"webhook">, never, OutboundPost
             ...signed,
             "content-type": "application/json",
             "user-agent": "Beckon-Webhooks/1.0",
-            ...CorrelationId.headersOf(correlationId)
+            ...CorrelationId.headersOf(correlationId, traceparent)
           },
           body: utf8.encode(text)
         })

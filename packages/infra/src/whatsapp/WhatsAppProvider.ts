@@ -129,7 +129,12 @@ export const make = Effect.fnUntraced(function* (
   const send = yield* ProviderHttp.make({ timeout: settings.timeout, secrets: [settings.accessToken] })
   const url = new URL(`/${version}/${phoneNumberId}/messages`, baseUrl)
 
-  const sendOne = ({ correlationId, deliveryId, message }: Outgoing<"whatsapp">): Effect.Effect<SendOutcome> => {
+  const sendOne = ({
+    correlationId,
+    deliveryId,
+    message,
+    traceparent
+  }: Outgoing<"whatsapp">): Effect.Effect<SendOutcome> => {
     const { content, to } = message
     if (content._tag === "Text" && Array.from(content.text).length > maxCharacters) {
       const detail = `the text has more than the ${maxCharacters} characters that WhatsApp takes`
@@ -137,7 +142,7 @@ export const make = Effect.fnUntraced(function* (
     }
     const request = HttpClientRequest.post(url).pipe(
       HttpClientRequest.bearerToken(settings.accessToken),
-      HttpClientRequest.setHeaders(CorrelationId.headersOf(correlationId)),
+      HttpClientRequest.setHeaders(CorrelationId.headersOf(correlationId, traceparent)),
       HttpClientRequest.bodyJsonUnsafe({
         messaging_product: "whatsapp",
         recipient_type: "individual",

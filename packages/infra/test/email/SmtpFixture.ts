@@ -58,14 +58,20 @@ const watch = (server: Server) => {
 
 let made: ReturnType<typeof generate> | undefined
 
-/** One for all servers: making a key takes a while. */
-const certificate = Effect.promise(
+/** One for all servers, for `localhost` and 127.0.0.1: making a key takes a while. */
+export const certificate = Effect.promise(
   () =>
     (made ??= generate([{ name: "commonName", value: "localhost" }], {
       algorithm: "sha256",
       extensions: [
         { name: "basicConstraints", cA: true },
-        { name: "subjectAltName", altNames: [{ type: 2, value: "localhost" }] }
+        {
+          name: "subjectAltName",
+          altNames: [
+            { type: 2, value: "localhost" },
+            { type: 7, ip: "127.0.0.1" }
+          ]
+        }
       ]
     }))
 )

@@ -54,7 +54,7 @@ it.effect(
           value: "no JSON"
         }
       ])
-      expect(yield* letters.list(10)).toMatchObject([
+      expect(yield* letters.list({ limit: 10 })).toMatchObject([
         { topic: "order-events", value: "no JSON", reason: "Expected JSON" }
       ])
     })
@@ -64,7 +64,7 @@ it.effect("a letter that its topic does not take is kept nowhere, so that the re
   Effect.gen(function* () {
     const { letters } = yield* build(() => new Error("no broker"))
     expect((yield* Effect.flip(letters.add(record, "Expected JSON")))._tag).toBe("StoreUnavailable")
-    expect(yield* letters.list(10)).toEqual([])
+    expect(yield* letters.list({ limit: 10 })).toEqual([])
   })
 )
 
@@ -76,6 +76,6 @@ it.effect("a letter that is too large for its topic goes without its value, and 
     )
     yield* letters.add(record, "Expected JSON")
     expect(published).toMatchObject([{ value: "", headers: { "dead-letter-value-omitted": "7" } }])
-    expect(yield* letters.list(10)).toMatchObject([{ value: "no JSON" }])
+    expect(yield* letters.list({ limit: 10 })).toMatchObject([{ value: "no JSON" }])
   })
 )

@@ -2,7 +2,7 @@ import { TenantId } from "@beckon/domain/Identifiers"
 import { describe, expect, it } from "@effect/vitest"
 import { Result } from "effect"
 import { identityOf } from "../../src/security/OidcClaims.ts"
-import type { ClaimMapping } from "../../src/security/OidcClaims.ts"
+import type { ClaimMapping, IssuerTenants } from "../../src/security/OidcClaims.ts"
 
 const keycloak: ClaimMapping = {
   audiences: ["beckon", "beckon.api"],
@@ -12,8 +12,8 @@ const keycloak: ClaimMapping = {
 
 const base = { sub: "ada", tenant: "acme", iat: 100, exp: 200 }
 
-const identity = (claims: object, mapping: Partial<ClaimMapping> = {}) =>
-  Result.getOrThrow(identityOf({ ...base, ...claims }, { ...keycloak, ...mapping }))
+const identity = (claims: object, mapping: Partial<ClaimMapping> = {}, tenants: IssuerTenants = "*") =>
+  Result.getOrThrow(identityOf({ ...base, ...claims }, { ...keycloak, ...mapping }, tenants))
 
 describe("OidcClaims", () => {
   it("roles come from Keycloak's realm, from its clients that are our audiences, and from a plain claim, each once", () => {
@@ -41,6 +41,22 @@ describe("OidcClaims", () => {
     expect(identity({ roles: ["admin", "platform"] }, { roleMap }).roles).toEqual([])
   })
 
+  it("only a map gives the role of the platform, and only to an issuer for all tenants", () => {
+    const roleMap = { ops: ["platform", "admin"], platform: ["platform"] }
+    const roles = ["ops", "platform", "user"]
+    expect(identity({ roles }).roles).toEqual(["ops", "user"])
+    expect(identity({ roles }, { roleMap }).roles).toEqual(["platform", "admin"])
+    expect(identity({ roles }, { roleMap }, [TenantId.make("acme")]).roles).toEqual(["admin"])
+  })
+
+  it("an issuer for some tenants speaks for no other, nor for the fixed one", () => {
+    const [acme, globex] = [TenantId.make("acme"), TenantId.make("globex")]
+    expect(identity({}, {}, [globex, acme]).tenantId).toBe("acme")
+    const refused = "its issuer may not speak for this tenant"
+    expect(identityOf(base, keycloak, [globex])).toEqual(Result.fail(refused))
+    expect(identityOf(base, { ...keycloak, tenant: { fixed: globex } }, [acme])).toEqual(Result.fail(refused))
+  })
+
   it("a claim is found by its own name first, then along the dots", () => {
     const claims = {
       "https://acme.example/roles": ["service"],
@@ -50,14 +66,14 @@ describe("OidcClaims", () => {
     expect(identity(claims, { rolesClaims: ["https://acme.example/roles"] }).roles).toEqual(["service"])
     expect(identity(claims, { tenant: { claim: "org.id.x" } }).tenantId).toBe("whole")
     expect(identity({ org: claims.org }, { tenant: { claim: "org.id.x" } }).tenantId).toBe("deep")
-    expect(Result.isFailure(identityOf(base, { ...keycloak, tenant: { claim: "constructor.name" } }))).toBe(true)
+    expect(Result.isFailure(identityOf(base, { ...keycloak, tenant: { claim: "constructor.name" } }, "*"))).toBe(true)
   })
 
   it("the tenant is the one claim that says it, or the fixed one whatever the token says", () => {
     expect(identity({}).tenantId).toBe("acme")
     expect(identity({ tenant: "other" }, { tenant: { fixed: TenantId.make("only") } }).tenantId).toBe("only")
     for (const tenant of [undefined, "", 7, ["acme"], "x".repeat(65)]) {
-      expect(Result.isFailure(identityOf({ ...base, tenant }, keycloak))).toBe(true)
+      expect(Result.isFailure(identityOf({ ...base, tenant }, keycloak, "*"))).toBe(true)
     }
   })
 
@@ -65,7 +81,7 @@ describe("OidcClaims", () => {
     expect(identity({ sub: undefined, client_id: "shop", azp: "other" }).userId).toBe("shop")
     expect(identity({ sub: undefined, azp: "shop" }).userId).toBe("shop")
     expect(identity({ client_id: "shop" }).userId).toBe("ada")
-    expect(Result.isFailure(identityOf({ ...base, sub: undefined }, keycloak))).toBe(true)
+    expect(Result.isFailure(identityOf({ ...base, sub: undefined }, keycloak, "*"))).toBe(true)
   })
 
   it("scopes that are ours limit the caller, in either spelling; others limit nothing", () => {

@@ -1,9 +1,11 @@
 import { NodeHttpClient } from "@effect/platform-node"
+import { TenantId } from "@beckon/domain/Identifiers"
 import { describe, expect, it } from "@effect/vitest"
 import { Clock, Context, Duration, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { exportSPKI, importJWK } from "jose"
 import { createHmac } from "node:crypto"
+import type { IssuerTenants } from "../../src/security/OidcClaims.ts"
 import { OidcTokens } from "../../src/security/OidcTokens.ts"
 import * as FakeIssuer from "./FakeIssuer.ts"
 
@@ -12,8 +14,8 @@ const audience = "beckon"
 /** A day at which the clock of the tests is set, in seconds. */
 const day = 1_772_366_400
 
-const settingsOf = (issuers: ReadonlyArray<string>) => ({
-  issuers,
+const settingsOf = (issuers: ReadonlyArray<readonly [url: string, tenants: IssuerTenants]>) => ({
+  issuers: new Map(issuers),
   clockSkew: Duration.seconds(5),
   maxAge: Duration.days(1),
   keptThroughOutage: Duration.minutes(10),
@@ -27,7 +29,9 @@ const started = Effect.gen(function* () {
   const key = yield* FakeIssuer.makeKey("first")
   issuer.keys = [key.jwk]
   const oidc = Context.get(
-    yield* Layer.build(OidcTokens.layer(settingsOf([issuer.url])).pipe(Layer.provide(NodeHttpClient.layerUndici))),
+    yield* Layer.build(
+      OidcTokens.layer(settingsOf([[issuer.url, "*"]])).pipe(Layer.provide(NodeHttpClient.layerUndici))
+    ),
     OidcTokens
   )
   const claims = {
@@ -65,6 +69,39 @@ describe("OidcTokens", () => {
       expect(oidc.trusts(`${issuer.url}/`)).toBe(false)
       for (const typ of ["at+jwt", "application/at+jwt", "jwt"]) yield* verified({}, { typ })
     })
+  )
+
+  it.effect(
+    "one of two issuers does not speak for the other's tenant, with its own key or under the other's name",
+    () =>
+      Effect.gen(function* () {
+        yield* TestClock.setTime(day * 1000)
+        const one = { issuer: yield* FakeIssuer.start, key: yield* FakeIssuer.makeKey("one"), tenant: "acme" }
+        const two = { issuer: yield* FakeIssuer.start, key: yield* FakeIssuer.makeKey("two"), tenant: "globex" }
+        for (const { issuer, key } of [one, two]) issuer.keys = [key.jwk]
+        const bound = [one, two].map(({ issuer, tenant }) => [issuer.url, [TenantId.make(tenant)]] as const)
+        const oidc = Context.get(
+          yield* Layer.build(OidcTokens.layer(settingsOf(bound)).pipe(Layer.provide(NodeHttpClient.layerUndici))),
+          OidcTokens
+        )
+        const verified = (by: typeof one, tenant: string, iss = by.issuer.url) =>
+          FakeIssuer.sign(by.key, {
+            iss,
+            aud: audience,
+            sub: "ada",
+            tenant,
+            realm_access: { roles: ["admin", "platform"] },
+            iat: day,
+            exp: day + 60
+          }).pipe(Effect.flatMap(oidc.verify))
+        for (const by of [one, two]) {
+          expect(yield* verified(by, by.tenant)).toMatchObject({ tenantId: by.tenant, roles: ["admin"] })
+        }
+        const refused = "token: its claims do not fit: its issuer may not speak for this tenant"
+        expect(yield* reasonOf(verified(two, "acme"))).toBe(refused)
+        expect(yield* reasonOf(verified(one, "globex"))).toBe(refused)
+        expect(yield* reasonOf(verified(two, "acme", one.issuer.url))).toBe("token: its issuer has no such key")
+      })
   )
 
   it.effect.each(["RS256", "PS512", "ES384", "EdDSA"])("a key of %s will do", (alg) =>
@@ -251,7 +288,7 @@ describe("OidcTokens", () => {
             issuer.metadata = typeof uri === "function" ? { jwks_uri: uri(issuer.url) } : metadata
             const oidc = Context.get(
               yield* Layer.build(
-                OidcTokens.layer(settingsOf([issuer.url])).pipe(Layer.provide(NodeHttpClient.layerUndici))
+                OidcTokens.layer(settingsOf([[issuer.url, "*"]])).pipe(Layer.provide(NodeHttpClient.layerUndici))
               ),
               OidcTokens
             )

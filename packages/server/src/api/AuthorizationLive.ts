@@ -5,6 +5,7 @@
 import { Context, Effect, Exit, Layer, Option, Redacted } from "effect"
 import type { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import { Authorization } from "@beckon/domain/api/Authorization"
+import { StreamedBody } from "@beckon/domain/api/StreamedBody"
 import { CurrentIdentity } from "@beckon/domain/Identity"
 import * as Policy from "@beckon/domain/Policy"
 import { asTenant } from "@beckon/domain/ports/RowAccess"
@@ -37,7 +38,6 @@ export const layer = Layer.effect(
           if (token === "") {
             return yield* new Unauthorized({ detail: 'authorization: send "Authorization: Bearer <token>"' })
           }
-          yield* guard.knock
           const identity = yield* Effect.catch(verifier.verify(token), (refused) =>
             Effect.andThen(refused.because === undefined ? guard.failed : Effect.void, Effect.fail(toProblem(refused)))
           )
@@ -45,16 +45,25 @@ export const layer = Layer.effect(
           if (scope === undefined || !Policy.allows(identity, scope)) {
             return yield* new Forbidden({ detail: Policy.refusal(scope) })
           }
-          const answered = yield* guard.enter(identity)
+          const caller = { tenant: identity.tenantId, user: identity.userId }
+          const answered = yield* Effect.annotateLogs(
+            guard.enter(identity, Option.getOrUndefined(Context.getOption(endpoint.annotations, StreamedBody))),
+            caller
+          )
           if (answered !== undefined) return answered
           return yield* handler.pipe(
             asTenant(identity.tenantId),
             Effect.provideService(CurrentIdentity, identity),
-            Effect.annotateLogs({ tenant: identity.tenantId, user: identity.userId }),
+            Effect.annotateLogs(caller),
             // What fails becomes an answer further out; here it is told by what it is.
             Effect.onExit((exit) =>
               Effect.sync(() =>
-                Metrics.add("requests", identity.tenantId, { outcome: Exit.isSuccess(exit) ? "answered" : "refused" }, 1)
+                Metrics.add(
+                  "requests",
+                  identity.tenantId,
+                  { outcome: Exit.isSuccess(exit) ? "answered" : "refused" },
+                  1
+                )
               )
             )
           )

@@ -9,6 +9,8 @@ import type { Batch } from "@beckon/domain/Batch"
 import { CurrentIdentity } from "@beckon/domain/Identity"
 import type { Outcomes } from "@beckon/domain/ports/BatchStore"
 import { Unprocessable } from "@beckon/domain/Problem"
+import { Audit } from "../audit/Audit.ts"
+import * as BatchAudit from "../batches/BatchAudit.ts"
 import { Batches } from "../batches/Batches.ts"
 import type { Taken } from "../batches/Batches.ts"
 import * as Cursor from "../inbox/Cursor.ts"
@@ -41,11 +43,20 @@ export const layer = HttpApiBuilder.group(
   "batches",
   Effect.fn(function* (handlers) {
     const batches = yield* Batches
+    const audit = yield* Audit
+
+    /** One entry for a batch, however many chunks it has. */
+    const noteNew = (taken: Taken) => (taken.isNew ? audit.record(BatchAudit.created(taken.batch)) : Effect.void)
+
     return handlers.handleAll({
       sendBatch: ({ payload }) =>
-        Effect.flatMap(CurrentIdentity, (identity) => Effect.map(batches.sendBatch(identity, payload), takenView)),
+        Effect.flatMap(CurrentIdentity, (identity) =>
+          Effect.map(Effect.tap(batches.sendBatch(identity, payload), noteNew), takenView)
+        ),
       sendChunk: ({ payload }) =>
-        Effect.flatMap(CurrentIdentity, (identity) => Effect.map(batches.sendChunk(identity, payload), takenView)),
+        Effect.flatMap(CurrentIdentity, (identity) =>
+          Effect.map(Effect.tap(batches.sendChunk(identity, payload), noteNew), takenView)
+        ),
       list: ({ query: { cursor, limit = defaultLimit, ...filter } }) =>
         Effect.gen(function* () {
           const { tenantId } = yield* CurrentIdentity
@@ -74,16 +85,23 @@ export const layer = HttpApiBuilder.group(
         Effect.gen(function* () {
           const { tenantId } = yield* CurrentIdentity
           const { batch, deliveries } = yield* batches.cancel(tenantId, params.id)
+          yield* audit.record(BatchAudit.changed("cancel", batch))
           return { data: { ...viewOf(batch), cancelledDeliveries: deliveries } }
         }),
       pause: ({ params }) =>
-        Effect.flatMap(CurrentIdentity, ({ tenantId }) =>
-          Effect.map(batches.pause(tenantId, params.id), (batch) => ({ data: viewOf(batch) }))
-        ),
+        Effect.gen(function* () {
+          const { tenantId } = yield* CurrentIdentity
+          const batch = yield* batches.pause(tenantId, params.id)
+          yield* audit.record(BatchAudit.changed("pause", batch))
+          return { data: viewOf(batch) }
+        }),
       resume: ({ params }) =>
-        Effect.flatMap(CurrentIdentity, ({ tenantId }) =>
-          Effect.map(batches.resume(tenantId, params.id), (batch) => ({ data: viewOf(batch) }))
-        )
+        Effect.gen(function* () {
+          const { tenantId } = yield* CurrentIdentity
+          const batch = yield* batches.resume(tenantId, params.id)
+          yield* audit.record(BatchAudit.changed("resume", batch))
+          return { data: viewOf(batch) }
+        })
     })
   })
 )

@@ -11,6 +11,8 @@ import { CallOrigin } from "@beckon/domain/CallOrigin"
 import { CurrentIdentity } from "@beckon/domain/Identity"
 import { BatchStore } from "@beckon/domain/ports/BatchStore"
 import { NotFound } from "@beckon/domain/Problem"
+import { Audit } from "../audit/Audit.ts"
+import * as BatchAudit from "../batches/BatchAudit.ts"
 import { BulkUploads } from "../bulk/BulkUploads.ts"
 import * as ErrorFile from "../bulk/ErrorFile.ts"
 import * as UploadBody from "../bulk/UploadBody.ts"
@@ -34,21 +36,18 @@ export const layer = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const uploads = yield* BulkUploads
     const store = yield* BatchStore
+    const audit = yield* Audit
     return handlers
       .handleRaw("upload", ({ headers, query, request }) =>
         Effect.gen(function* () {
           const { tenantId, userId } = yield* CurrentIdentity
           const { correlationId } = yield* CallOrigin
           const { batch, sha256 } = yield* UploadBody.read(request, query, (asked, fileName) =>
-            uploads.begin({
-              tenantId,
-              createdBy: userId,
-              correlationId,
-              request: asked,
-              fileName,
-              key: keyOf(userId, headers["idempotency-key"], asked)
-            })
+            Effect.flatMap(keyOf(userId, headers["idempotency-key"], asked), (key) =>
+              uploads.begin({ tenantId, createdBy: userId, correlationId, request: asked, fileName, key })
+            )
           )
+          yield* audit.record(BatchAudit.created(batch))
           return { data: viewOf(batch, sha256) }
         }).pipe(
           Effect.scoped,

@@ -4,7 +4,8 @@
  * **Details**
  *
  * The exact bytes are read and checked before anything is decoded. A provider whose secret is not set has no callback. What
- * the store does not take is answered with 503, so that the provider sends it again; known events change nothing.
+ * the store does not take is answered with 503, so that the provider sends it again; known events change nothing. What proves
+ * nothing counts against its address as a refused credential does: a wrong signature, an account that nobody has.
  */
 import { ByteSize, DateTime, Effect } from "effect"
 import { HttpServerRequest } from "effect/http"
@@ -23,6 +24,7 @@ import * as PushReceipt from "@beckon/infra/callbacks/PushReceipt"
 import * as SendGridCallback from "@beckon/infra/callbacks/SendGridCallback"
 import * as TwilioCallback from "@beckon/infra/callbacks/TwilioCallback"
 import * as WhatsAppCallback from "@beckon/infra/callbacks/WhatsAppCallback"
+import { CallGuard } from "../http/CallGuard.ts"
 import { storeToProblem } from "../inbox/Inbox.ts"
 import * as AccountCallbacks from "../providers/AccountCallbacks.ts"
 import { TenantProviders } from "../providers/TenantProviders.ts"
@@ -53,7 +55,7 @@ const refusals: Readonly<Record<Exclude<CallbackRefused["reason"], "malformed">,
   stale: "signature: it is too old, or from the future"
 }
 
-const toProblem = ({ reason }: CallbackRefused) =>
+const problemOf = ({ reason }: CallbackRefused) =>
   reason === "malformed"
     ? new Unprocessable({ detail: "body: not what this provider sends" })
     : new Unauthorized({ detail: refusals[reason] })
@@ -86,6 +88,7 @@ export const layer = HttpApiBuilder.group(
     const settings = yield* CallbackSettings
     const store = yield* DeliveryStore
     const providers = yield* TenantProviders
+    const guard = yield* CallGuard
     const { publicUrl, sendgridPublicKey } = settings
     const sendGrid =
       sendgridPublicKey === undefined
@@ -96,6 +99,11 @@ export const layer = HttpApiBuilder.group(
     const receipts = receiptsOf(settings)
     const origin = publicUrl === undefined ? "" : new URL(publicUrl).origin
 
+    const refusedBy = (refused: CallbackRefused) => Effect.andThen(guard.failed, Effect.fail(problemOf(refused)))
+
+    /** Ids of accounts and names of tenants are not to be tried out. */
+    const noAccount = Effect.andThen(guard.failed, Effect.fail(absent))
+
     const receive = Effect.fnUntraced(function* (
       check: Check | undefined,
       request: HttpServerRequest.HttpServerRequest
@@ -104,7 +112,7 @@ export const layer = HttpApiBuilder.group(
       const body = yield* bodyOf(request)
       const called = { url: origin + targetOf(request), headers: request.headers, body }
       const events = yield* Effect.catchTags(check(called), {
-        CallbackRefused: (refused) => Effect.fail(toProblem(refused)),
+        CallbackRefused: refusedBy,
         StoreUnavailable: storeToProblem
       })
       const received = yield* Effect.catch(store.recordEvents(events, yield* DateTime.now), storeToProblem)
@@ -123,13 +131,15 @@ export const layer = HttpApiBuilder.group(
 
     return handlers
       .handleRaw("account", ({ params, request }) =>
-        Effect.flatMap(accountOf(params, params.provider), (found) => receive(found?.events, request))
+        Effect.flatMap(accountOf(params, params.provider), (found) =>
+          found === undefined ? noAccount : receive(found.events, request)
+        )
       )
       .handle("accountChallenge", ({ params, request }) =>
         Effect.gen(function* () {
           const found = yield* accountOf(params, "whatsapp")
-          if (found?.challenge === undefined) return yield* absent
-          return yield* Effect.mapError(found.challenge(request.originalUrl), toProblem)
+          if (found?.challenge === undefined) return yield* noAccount
+          return yield* Effect.catch(found.challenge(request.originalUrl), refusedBy)
         })
       )
       .handleRaw("sendgrid", ({ request }) => receive(sendGrid, request))
@@ -137,7 +147,7 @@ export const layer = HttpApiBuilder.group(
       .handleRaw("whatsapp", ({ request }) => receive(whatsApp?.events, request))
       .handleRaw("push", ({ request }) => receive(receipts, request))
       .handle("whatsappChallenge", ({ request }) =>
-        whatsApp === undefined ? absent : Effect.mapError(whatsApp.challenge(request.originalUrl), toProblem)
+        whatsApp === undefined ? absent : Effect.catch(whatsApp.challenge(request.originalUrl), refusedBy)
       )
   })
 )

@@ -5,6 +5,7 @@ import { DateTime, Effect, Option } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { BeckonApi } from "@beckon/domain/api/BeckonApi"
 import { CurrentIdentity } from "@beckon/domain/Identity"
+import { maxLetterValue } from "@beckon/domain/api/DeliveryApi"
 import type { DeadTargetBody } from "@beckon/domain/api/DeliveryApi"
 import { DeliveryId } from "@beckon/domain/Delivery"
 import { NotFound } from "@beckon/domain/Problem"
@@ -16,13 +17,9 @@ import { Nudges } from "../delivery/Nudges.ts"
 import * as Cursor from "../inbox/Cursor.ts"
 import { storeToProblem } from "../inbox/Inbox.ts"
 import * as Status from "../inbox/Status.ts"
-import { tenantHeader } from "../ingest/EventIngest.ts"
 
 const defaultLimit = 20
 const defaultReplay = 1_000
-
-/** Of the deployment's records that were not understood, the newest that a caller's are looked for among. */
-const lettersRead = 1_000
 
 const targetOf = (body: DeadTargetBody): DeadTarget =>
   "ids" in body
@@ -66,10 +63,8 @@ export const layer = HttpApiBuilder.group(
       events: ({ query: { limit = defaultLimit } }) =>
         Effect.gen(function* () {
           const { tenantId } = yield* CurrentIdentity
-          const listed = yield* Effect.catch(letters.list(lettersRead), storeToProblem)
-          // A record without the header is the default tenant's, as where it came in.
-          const own = listed.filter(({ headers }) => (headers[tenantHeader] ?? "default") === tenantId)
-          return { data: own.slice(0, limit) }
+          const listed = yield* Effect.catch(letters.list({ tenantId, limit }), storeToProblem)
+          return { data: listed.map((letter) => ({ ...letter, value: letter.value.slice(0, maxLetterValue) })) }
         }),
       get: ({ params }) =>
         Effect.gen(function* () {

@@ -4,7 +4,6 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { BeckonApi } from "@beckon/domain/api/BeckonApi"
-import { FriendshipId } from "@beckon/domain/Friendship"
 import type { Friendship } from "@beckon/domain/Friendship"
 import { CurrentIdentity } from "@beckon/domain/Identity"
 import { Friendships } from "../friendship/Friendships.ts"
@@ -42,16 +41,14 @@ export const layer = HttpApiBuilder.group(
       list: ({ query }) =>
         Effect.gen(function* () {
           const limit = query.limit ?? defaultLimit
-          const before = query.cursor === undefined ? undefined : yield* Effect.fromResult(Cursor.toId(query.cursor))
+          const before = query.cursor === undefined ? undefined : yield* Effect.fromResult(Cursor.toSeq(query.cursor))
           const rows = yield* friendships.list(yield* CurrentIdentity, {
             limit: limit + 1,
             ...(query.status === undefined ? {} : { status: query.status }),
-            ...(before === undefined ? {} : { before: FriendshipId.make(before) })
+            ...(before === undefined ? {} : { before })
           })
-          const data = rows.slice(0, limit).map(toView)
-          const last = data.at(-1)
-          const nextCursor = rows.length > limit && last !== undefined ? Cursor.ofId(last.friendshipId) : null
-          return { data, meta: { limit, nextCursor } }
+          const { data, meta } = Cursor.pageOf(rows, limit, ({ ordinal }) => Cursor.ofSeq(ordinal))
+          return { data: data.map(toView), meta }
         })
     })
   })

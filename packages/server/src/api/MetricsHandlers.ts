@@ -9,6 +9,8 @@ import * as Policy from "@beckon/domain/Policy"
 import { Forbidden, Unauthorized } from "@beckon/domain/Problem"
 import { TokenVerifier } from "@beckon/domain/ports/Tokens"
 import { isSame } from "@beckon/infra/callbacks/Callback"
+import { CallGuard } from "../http/CallGuard.ts"
+import { toProblem } from "../identity/Refusal.ts"
 import { Sessions } from "../gateway/Sessions.ts"
 import { ResidentMailboxes } from "../mailbox/ResidentMailboxes.ts"
 import * as Metrics from "../operations/Metrics.ts"
@@ -29,6 +31,7 @@ export const layer = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const { token } = yield* MetricsAccess
     const verifier = yield* TokenVerifier
+    const guard = yield* CallGuard
     const sessions = yield* Sessions
     const mailboxes = yield* ResidentMailboxes
 
@@ -38,9 +41,8 @@ export const layer = HttpApiBuilder.group(
         return yield* new Unauthorized({ detail: 'authorization: send "Authorization: Bearer <token>"' })
       }
       if (token !== undefined && isSame(bytes.encode(shown), bytes.encode(Redacted.value(token)))) return
-      const identity = yield* Effect.mapError(
-        verifier.verify(shown),
-        ({ reason }) => new Unauthorized({ detail: reason })
+      const identity = yield* Effect.catch(verifier.verify(shown), (refused) =>
+        Effect.andThen(refused.because === undefined ? guard.failed : Effect.void, Effect.fail(toProblem(refused)))
       )
       if (!Policy.allows(identity, scope)) return yield* new Forbidden({ detail: Policy.refusal(scope) })
     })

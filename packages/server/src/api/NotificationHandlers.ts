@@ -7,8 +7,10 @@ import { BeckonApi } from "@beckon/domain/api/BeckonApi"
 import { CallOrigin } from "@beckon/domain/CallOrigin"
 import { CurrentIdentity } from "@beckon/domain/Identity"
 import { Unavailable } from "@beckon/domain/Problem"
+import { Audit } from "../audit/Audit.ts"
 import { Audiences } from "../inbox/Audiences.ts"
 import { Notifications } from "../inbox/Notifications.ts"
+import type { Cancelled } from "../inbox/Notifications.ts"
 
 /** Scheduled ones are kept with it, and leave without their caller. */
 const correlationId = Effect.map(CallOrigin, (origin) => origin.correlationId ?? undefined)
@@ -19,6 +21,14 @@ export const layer = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const notifications = yield* Notifications
     const audiences = yield* Audiences
+    const audit = yield* Audit
+
+    /** Where there was nothing left to cancel nothing was done. */
+    const noteCancelled = (target: string, { deliveries, scheduled }: Cancelled) =>
+      deliveries + scheduled === 0
+        ? Effect.void
+        : audit.record({ action: "notification.cancel", target, after: { deliveries, scheduled } })
+
     return handlers.handleAll({
       send: ({ payload: { requestId, userId, ...content } }) =>
         Effect.gen(function* () {
@@ -44,13 +54,19 @@ export const layer = HttpApiBuilder.group(
           Effect.map(notifications.status(tenantId, params.id), (data) => ({ data }))
         ),
       cancel: ({ params }) =>
-        Effect.flatMap(CurrentIdentity, ({ tenantId }) =>
-          Effect.map(notifications.cancel(tenantId, params.id), (data) => ({ data }))
-        ),
+        Effect.gen(function* () {
+          const { tenantId } = yield* CurrentIdentity
+          const data = yield* notifications.cancel(tenantId, params.id)
+          yield* noteCancelled(`notification/${params.id}`, data)
+          return { data }
+        }),
       cancelAll: ({ payload }) =>
-        Effect.flatMap(CurrentIdentity, ({ tenantId }) =>
-          Effect.map(notifications.cancelAll(tenantId, payload.cancelKey), (data) => ({ data }))
-        )
+        Effect.gen(function* () {
+          const { tenantId } = yield* CurrentIdentity
+          const data = yield* notifications.cancelAll(tenantId, payload.cancelKey)
+          yield* noteCancelled(`cancel_key/${payload.cancelKey}`, data)
+          return { data }
+        })
     })
   })
 )

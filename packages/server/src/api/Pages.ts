@@ -31,14 +31,14 @@ const securityHeaders = {
   "x-content-type-options": "nosniff"
 } as const
 
-interface Ready {
+export interface Ready {
   readonly plain: Uint8Array
   readonly gzipped: Uint8Array
   readonly etag: string
 }
 
 /** The tag is weak: it stands for the plain and the compressed bytes. */
-const prepare = (plain: Uint8Array): Ready => ({
+export const prepare = (plain: Uint8Array): Ready => ({
   plain,
   gzipped: gzipSync(plain),
   etag: `W/"${createHash("sha256").update(plain).digest("base64url").slice(0, 22)}"`
@@ -52,8 +52,14 @@ const isCurrent = (ifNoneMatch: string | undefined, etag: string): boolean =>
 const takesGzip = (acceptEncoding: string | undefined): boolean =>
   acceptEncoding !== undefined && /(^|,)\s*gzip\s*(;\s*q=(?!0(\.0*)?\s*(,|$))|,|$)/i.test(acceptEncoding)
 
-const respond = (ready: Ready, contentType: string, request: HttpServerRequest.HttpServerRequest) => {
-  const headers = { ...securityHeaders, "cache-control": "no-cache", etag: ready.etag, vary: "accept-encoding" }
+/** 304 when the client has it already; compressed for those who take it. */
+export const respond = (
+  ready: Ready,
+  contentType: string,
+  request: HttpServerRequest.HttpServerRequest,
+  others: Readonly<Record<string, string>> = securityHeaders
+) => {
+  const headers = { ...others, "cache-control": "no-cache", etag: ready.etag, vary: "accept-encoding" }
   if (isCurrent(request.headers["if-none-match"], ready.etag)) return HttpServerResponse.empty({ status: 304, headers })
   return takesGzip(request.headers["accept-encoding"])
     ? HttpServerResponse.uint8Array(ready.gzipped, { contentType, headers: { ...headers, "content-encoding": "gzip" } })

@@ -35,6 +35,10 @@ export const layer = HttpApiBuilder.group(
 
     const keyOf = (userId: UserId) => Effect.map(CurrentIdentity, ({ tenantId }) => ({ tenantId, userId }))
 
+    /** What of it was set, and not what it says: that is the user's, and is erased with him. */
+    const note = (action: string, userId: UserId, said: object) =>
+      audit.record({ action, target: `user/${userId}`, after: { fields: Object.keys(said).toSorted() } })
+
     /** What is written here would be read by nobody. */
     const notExternal = Effect.fnUntraced(function* (tenantId: TenantId) {
       const source = yield* Effect.catch(recipients.externalOf(tenantId), storeToProblem)
@@ -52,6 +56,7 @@ export const layer = HttpApiBuilder.group(
           const now = yield* DateTime.now
           const made = yield* Effect.catch(directory.create(tenantId, userId, user, now), storeToProblem)
           if (Option.isNone(made)) return yield* new Conflict({ detail: "user_id: a user of this id is there already" })
+          yield* note("user.create", userId, user)
           return { data: made.value }
         }),
       list: ({ query }) =>
@@ -81,7 +86,9 @@ export const layer = HttpApiBuilder.group(
           yield* notExternal(tenantId)
           const now = yield* DateTime.now
           const changed = yield* Effect.catch(directory.update(tenantId, params.id, payload, now), storeToProblem)
-          return Option.isNone(changed) ? yield* unknown : { data: changed.value }
+          if (Option.isNone(changed)) return yield* unknown
+          yield* note("user.update", params.id, payload)
+          return { data: changed.value }
         }),
       remove: ({ params }) =>
         Effect.gen(function* () {
@@ -92,7 +99,11 @@ export const layer = HttpApiBuilder.group(
         }),
       preferences: ({ params }) => Effect.flatMap(keyOf(params.id), (key) => PreferenceVersions.read(preferences, key)),
       setPreferences: ({ params, payload }) =>
-        Effect.flatMap(keyOf(params.id), (key) => PreferenceVersions.write(preferences, key, payload)),
+        Effect.gen(function* () {
+          const written = yield* PreferenceVersions.write(preferences, yield* keyOf(params.id), payload)
+          yield* note("user.set_preferences", params.id, payload)
+          return written
+        }),
       devices: ({ params }) =>
         Effect.flatMap(keyOf(params.id), (key) => Effect.map(Devices.viewsOf(devices, key), asData))
     })

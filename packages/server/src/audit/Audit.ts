@@ -74,6 +74,7 @@ export class Audit extends Context.Service<
           asSystem,
           Effect.catch((error) =>
             Effect.annotateLogs(Effect.logError("An entry of the audit log could not be saved", error), {
+              tenant: entry.tenantId,
               audit: entry
             })
           ),

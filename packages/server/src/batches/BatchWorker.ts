@@ -68,7 +68,7 @@ export const layer = (name: string) =>
             onSuccess: () => Effect.sync(() => void (failures = 0)),
             onFailure: (cause) => (Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause) : failed(chunk, cause))
           }
-        ).pipe(Effect.annotateLogs({ tenantId: chunk.tenantId, batchId: chunk.batchId, chunk: chunk.number }))
+        ).pipe(Effect.annotateLogs({ tenant: chunk.tenantId, batchId: chunk.batchId, chunk: chunk.number }))
 
       const claim = Effect.flatMap(DateTime.now, (now) => store.claim({ now, lease: settings.lease, worker: name }))
 

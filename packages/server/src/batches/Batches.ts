@@ -41,6 +41,8 @@ export interface Taken {
   readonly chunkNumber: number
   /** The same call came before. */
   readonly duplicate: boolean
+  /** The batch began with this call. */
+  readonly isNew: boolean
 }
 
 type NotTaken = Conflict | NotFound | TooManyRequests | Unavailable | Unprocessable
@@ -164,13 +166,13 @@ export class Batches extends Context.Service<
           if (opened._tag === "Known" && opened.digest !== digest) {
             return yield* new Conflict({ detail: "request_id: another batch has it" })
           }
-          return opened.batch
+          return { batch: opened.batch, isNew: opened._tag === "Opened" }
         },
         Effect.catchTag("StoreUnavailable", storeToProblem)
       )
 
       const add = Effect.fnUntraced(function* (
-        batch: Batch,
+        { batch, isNew }: Pick<Taken, "batch" | "isNew">,
         number: number,
         recipients: ReadonlyArray<Recipient>,
         final: boolean
@@ -190,9 +192,9 @@ export class Batches extends Context.Service<
         switch (added._tag) {
           case "Added":
             nudges.batch.now()
-            return { batch: added.batch, chunkNumber: number, duplicate: false }
+            return { batch: added.batch, chunkNumber: number, duplicate: false, isNew }
           case "Known":
-            return { batch: added.batch, chunkNumber: number, duplicate: true }
+            return { batch: added.batch, chunkNumber: number, duplicate: true, isNew }
           case "Differs":
             return yield* new Conflict({ detail: `chunk_number: chunk ${number} came before, with other recipients` })
           case "Closed":
@@ -224,8 +226,8 @@ export class Batches extends Context.Service<
         yield* checkOpening(identity.tenantId, opening)
         yield* checkRows(opening.content, recipients)
         yield* takeTokens(identity, recipients.length)
-        const batch = yield* open(identity, "batch", opening)
-        return yield* add(batch, 1, recipients, true).pipe(
+        const opened = yield* open(identity, "batch", opening)
+        return yield* add(opened, 1, recipients, true).pipe(
           // It was removed since it was opened.
           Effect.catchTag("NotFound", ({ detail }) => Effect.fail(new Conflict({ detail: detail ?? "" })))
         )
@@ -254,11 +256,11 @@ export class Batches extends Context.Service<
         const target = yield* batchFor(identity, request)
         yield* checkRows(target.content, recipients)
         yield* takeTokens(identity, recipients.length)
-        const batch = "state" in target ? target : yield* open(identity, "chunks", target)
-        if (batch.kind !== "chunks") {
+        const opened = "state" in target ? { batch: target, isNew: false } : yield* open(identity, "chunks", target)
+        if (opened.batch.kind !== "chunks") {
           return yield* new Conflict({ detail: "batch_id: the batch was not opened by send-chunk" })
         }
-        return yield* add(batch, chunkNumber, recipients, final)
+        return yield* add(opened, chunkNumber, recipients, final)
       })
 
       const change = Effect.fnUntraced(function* (tenantId: TenantId, id: BatchId, what: BatchChange) {

@@ -117,7 +117,8 @@ export class ChunkWork extends Context.Service<
       })
 
       const sendSlice = Effect.fnUntraced(function* (chunk: ChunkClaim, rows: ReadonlyArray<BatchRow>, made: Made) {
-        const fresh = rows.filter(({ row }) => !made.has(row))
+        const erased = rows.filter(({ isErased }) => isErased === true).length
+        const fresh = rows.filter(({ isErased, row }) => isErased !== true && !made.has(row))
         const composed = yield* drafts.compose(chunk.batch, fresh)
         const ready = composed.map((one) => (Result.isSuccess(one) ? one.success : undefined)).filter(isDraft)
         const answers = yield* mailboxes.deliver(ready.map(({ draft }) => draft))
@@ -131,8 +132,8 @@ export class ChunkWork extends Context.Service<
         const errors = composed.flatMap((one): ReadonlyArray<RowError> => (Result.isFailure(one) ? [one.failure] : []))
         // A row that was sent before answers the same id: only another's notification is a duplicate.
         const accepted = rows.filter(({ row }) => ids.get(row) === notificationIdOf(chunk.batch, row)).length
-        const duplicates = rows.length - errors.length - accepted
-        return yield* report(chunk, { rows: rows.length, accepted, duplicates, cancelled: 0, errors })
+        const duplicates = rows.length - erased - errors.length - accepted
+        return yield* report(chunk, { rows: rows.length, accepted, duplicates, cancelled: erased, errors })
       })
 
       const work = Effect.fnUntraced(function* (chunk: ChunkClaim, isStopping: () => boolean) {

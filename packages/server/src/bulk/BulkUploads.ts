@@ -21,6 +21,7 @@ import { UserId } from "@beckon/domain/Identifiers"
 import type { TenantId } from "@beckon/domain/Identifiers"
 import { Conflict, Unprocessable } from "@beckon/domain/Problem"
 import type { Unavailable } from "@beckon/domain/Problem"
+import { isStorableText } from "@beckon/domain/Text"
 import { BatchStore } from "@beckon/domain/ports/BatchStore"
 import type { NewBatch, NewChunk } from "@beckon/domain/ports/BatchStore"
 import { TemplateEngine } from "@beckon/domain/ports/TemplateEngine"
@@ -76,6 +77,12 @@ const contentOf = (request: BulkRequest): NewBatch["content"] => {
 /** Whatever a row has of its own, the content of the request must be good for one that has nothing. */
 const someone = { userId: UserId.make("someone") }
 
+/** A client names its file as it likes: what a batch cannot be called, it is not called. */
+const nameOf = (fileName: string | null): string | null => {
+  const name = fileName?.slice(0, 200).toWellFormed() ?? ""
+  return name === "" || !isStorableText(name) ? null : name
+}
+
 export class BulkUploads extends Context.Service<
   BulkUploads,
   {
@@ -129,10 +136,10 @@ export class BulkUploads extends Context.Service<
                 tenantId: options.tenantId,
                 kind: "csv",
                 state: "open",
-                name: request.name ?? options.fileName,
+                name: request.name ?? nameOf(options.fileName),
                 content: contentOf(request),
                 sendAt: request.sendAt ?? null,
-                details: { file: options.fileName, columns: columns.names },
+                details: { file: nameOf(options.fileName), columns: columns.names },
                 requestId: key === undefined ? null : `${key.requestId}#${attempt}`,
                 digest,
                 createdBy: options.createdBy,

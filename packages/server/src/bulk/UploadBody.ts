@@ -11,6 +11,7 @@ import type { BulkQuery } from "@beckon/domain/api/BulkApi"
 import { Unprocessable } from "@beckon/domain/Problem"
 import type { Unavailable } from "@beckon/domain/Problem"
 import type { Upload, Uploaded, UploadFailure } from "./BulkUploads.ts"
+import { contentDigestOf } from "./UploadKey.ts"
 
 export type BodyFailure = UploadFailure | UnsupportedMediaType
 
@@ -45,6 +46,7 @@ const requestOf = (text: string) =>
 
 const ofForm = Effect.fnUntraced(function* (
   request: HttpServerRequest.HttpServerRequest,
+  { sha256 }: BulkQuery,
   begin: Begin
 ): Effect.fn.Return<Uploaded, UploadFailure, Scope.Scope> {
   let asked: BulkRequest | undefined
@@ -57,7 +59,11 @@ const ofForm = Effect.fnUntraced(function* (
       if (part.key !== "request" || asked !== undefined) {
         return yield* new Unprocessable({ detail: `form: one part request, then one part file; here is "${part.key}"` })
       }
-      asked = yield* requestOf(part.value)
+      const said = yield* requestOf(part.value)
+      if (sha256 !== undefined && said.sha256 !== undefined && said.sha256 !== sha256) {
+        return yield* new Unprocessable({ detail: "sha256: the query and the request say different ones" })
+      }
+      asked = sha256 === undefined ? said : { ...said, sha256 }
       return
     }
     if (part.key !== "file" || upload !== undefined) {
@@ -87,7 +93,8 @@ const ofFile = Effect.fnUntraced(function* (
   if (notificationType === undefined) {
     return yield* new Unprocessable({ detail: "notification_type: needed in the query of a text/csv upload" })
   }
-  const upload = yield* begin({ ...rest, notificationType }, null)
+  const sha256 = rest.sha256 ?? contentDigestOf(request.headers["content-digest"])
+  const upload = yield* begin({ ...rest, notificationType, ...(sha256 === undefined ? {} : { sha256 }) }, null)
   yield* Stream.runForEach(
     Stream.mapError(request.stream, () => cut),
     upload.feed
@@ -105,7 +112,7 @@ export const read = (
   begin: Begin
 ): Effect.Effect<Uploaded, BodyFailure, Scope.Scope> => {
   const contentType = request.headers["content-type"] ?? ""
-  if (/^multipart\/form-data\s*;/i.test(contentType)) return ofForm(request, begin)
+  if (/^multipart\/form-data\s*;/i.test(contentType)) return ofForm(request, query, begin)
   if (!/^text\/csv\s*(?:;|$)/i.test(contentType)) {
     return Effect.fail(new UnsupportedMediaType({ detail: "content-type: text/csv or multipart/form-data" }))
   }

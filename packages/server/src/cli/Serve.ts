@@ -35,10 +35,16 @@ export const urlOf = (host: string, port: number): string =>
 const shellWord = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 
-const readyLine = (config: ServerConfigShape, port: number): string => {
+/** How to begin is told where the token would be accepted. */
+export const readyLine = (
+  config: Pick<ServerConfigShape, "dataDir" | "host" | "jwtSecret" | "ownTokens">,
+  port: number
+): string => {
+  const ready = `Beckon is ready at ${urlOf(config.host, port)}`
+  if (!config.ownTokens) return ready
   const own = Option.isNone(config.jwtSecret) && config.dataDir !== ".beckon"
   const dataDir = own ? ` --data-dir ${shellWord(config.dataDir)}` : ""
-  return `Beckon is ready at ${urlOf(config.host, port)} — get a token with: npx --yes pnpm beckon token alice${dataDir}`
+  return `${ready} — get a token with: npx --yes pnpm beckon token alice${dataDir}`
 }
 
 /** Gives up waiting after `limit`. */

@@ -10,7 +10,9 @@ import { interruptible } from "./Signals.ts"
 import * as Tokens from "./Tokens.ts"
 
 const roleFlag = Flag.String("role").pipe(
-  Flag.withDescription("A role, may be repeated: user, service (sends to anyone), admin; default user"),
+  Flag.withDescription(
+    "A role, may be repeated: user, service (sends to anyone), admin (of the tenant), platform (of the deployment), or one of yours; default user"
+  ),
   Flag.withSchema(Role),
   Flag.between(0, 64)
 )

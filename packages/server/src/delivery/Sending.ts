@@ -226,7 +226,7 @@ export class Sending extends Context.Service<
         const list = yield* providers.of(tenantId, channel).pipe(
           Effect.catch((error) =>
             Effect.logWarning("The accounts of a tenant could not be read; its deliveries wait", error).pipe(
-              Effect.annotateLogs({ tenantId }),
+              Effect.annotateLogs({ tenant: tenantId }),
               Effect.andThen(
                 Effect.sync(() => {
                   const notAsked = { reason: "accounts_unavailable", retryAfter: Duration.toMillis(accountsAgain) }

@@ -7,6 +7,7 @@
  * killed worker had claimed comes back when its lease ends; what takes long has its lease prolonged.
  */
 import { Cause, Clock, Context, DateTime, Duration, Effect, Fiber, FiberSet, Layer, Random, Schedule } from "effect"
+import { traceIdOf } from "@beckon/domain/CallOrigin"
 import type { DeliveryChannel, DeliveryId } from "@beckon/domain/Delivery"
 import { deliveryChannels } from "@beckon/domain/Delivery"
 import { ChannelProviders } from "@beckon/domain/ports/ChannelProvider"
@@ -31,6 +32,7 @@ const outgoingOf = (claimed: Claimed, part: Part): Outgoing => ({
   tenantId: claimed.delivery.tenantId,
   deliveryId: claimed.delivery.id,
   correlationId: claimed.options?.correlationId,
+  traceparent: claimed.options?.traceparent,
   message: part.message
 })
 
@@ -56,12 +58,13 @@ const annotationsOf = (jobs: ReadonlyArray<Job>): Record<string, string> => {
   const [first, second] = jobs
   if (first === undefined) return {}
   const { delivery, options } = first.claimed
-  if (second !== undefined) return { tenantId: delivery.tenantId, channel: delivery.channel }
+  if (second !== undefined) return { tenant: delivery.tenantId, channel: delivery.channel }
   return {
-    tenantId: delivery.tenantId,
+    tenant: delivery.tenantId,
     channel: delivery.channel,
     deliveryId: delivery.id,
-    ...(options?.correlationId === undefined ? {} : { correlationId: options.correlationId })
+    ...(options?.correlationId === undefined ? {} : { correlation_id: options.correlationId }),
+    ...(options?.traceparent === undefined ? {} : { trace_id: traceIdOf(options.traceparent) ?? "" })
   }
 }
 

@@ -13,13 +13,13 @@ import type { UserId } from "@beckon/domain/Identifiers"
 import { maySend } from "@beckon/domain/Identity"
 import type { Identity } from "@beckon/domain/Identity"
 import { Conflict, Forbidden, NotFound, Unavailable, Unprocessable } from "@beckon/domain/Problem"
+import { tenantHeader } from "@beckon/domain/ports/EventBus"
 import type { EventRecord } from "@beckon/domain/ports/EventBus"
 import { FriendshipStore } from "@beckon/domain/ports/FriendshipStore"
-import type { FriendshipChanged } from "@beckon/domain/ports/FriendshipStore"
+import type { FriendshipChanged, ListedFriendship } from "@beckon/domain/ports/FriendshipStore"
 import { UserDirectory } from "@beckon/domain/ports/UserDirectory"
 import type { Profile } from "@beckon/domain/ports/UserDirectory"
 import type { StoreUnavailable } from "@beckon/domain/ports/NotificationStore"
-import { tenantHeader } from "../ingest/EventIngest.ts"
 import { OutboxRelay } from "../ingest/OutboxRelay.ts"
 import { storeToProblem } from "../inbox/Inbox.ts"
 
@@ -112,8 +112,8 @@ export class Friendships extends Context.Service<
     /** One's own, newest first. */
     readonly list: (
       identity: Identity,
-      filter: { readonly status?: FriendshipStatus; readonly before?: FriendshipId; readonly limit: number }
-    ) => Effect.Effect<ReadonlyArray<Friendship>, Unavailable>
+      filter: { readonly status?: FriendshipStatus; readonly before?: number; readonly limit: number }
+    ) => Effect.Effect<ReadonlyArray<ListedFriendship>, Unavailable>
   }
 >()("@beckon/server/friendship/Friendships") {
   static readonly layer = Layer.effect(

@@ -11,9 +11,10 @@ const interval = "1 second"
 
 /** Looks until the scope closes. */
 export const make = Effect.fnUntraced(function* (sessions: Sessions["Service"], standing: Standing["Service"]) {
-  const closeExpired = Effect.map(Clock.currentTimeMillis, (now) => {
+  const closeEnded = Effect.map(Clock.currentTimeMillis, (now) => {
     for (const session of sessions.all()) {
       if (session.identity.expiresAt <= now) Session.close(session, CloseReason.tokenExpired)
+      else if (standing.isRevoked(session.identity)) Session.close(session, CloseReason.tokenRevoked)
     }
   })
 
@@ -25,7 +26,7 @@ export const make = Effect.fnUntraced(function* (sessions: Sessions["Service"], 
     }
   })
 
-  // Apart: a database that hangs must not keep expired sockets open.
-  yield* Effect.forkScoped(Effect.repeat(closeExpired, Schedule.spaced(interval)))
+  // Apart: a database that hangs must not keep sockets open whose tokens have expired or were revoked.
+  yield* Effect.forkScoped(Effect.repeat(closeEnded, Schedule.spaced(interval)))
   yield* Effect.forkScoped(Effect.repeat(closeOusted, Schedule.spaced(interval)))
 })

@@ -24,6 +24,9 @@ import type { UwsSocket } from "@beckon/infra/uws/UwsWebSocket"
 import type { FromClientEncoded, FromServerEncoded, RequestEncoded } from "effect/rpc/RpcMessage"
 import { Readiness } from "../api/Readiness.ts"
 import { Standing } from "../identity/Standing.ts"
+import * as ClientAddress from "../http/ClientAddress.ts"
+import { HttpSettings } from "../http/HttpSettings.ts"
+import { RateLimits } from "../http/RateLimits.ts"
 import { Mailboxes } from "../mailbox/Mailboxes.ts"
 import * as Acknowledgements from "./Acknowledgements.ts"
 import * as ClientMessage from "./ClientMessage.ts"
@@ -86,6 +89,8 @@ export class Gateway extends Context.Service<
       const fork = yield* FiberSet.makeRuntime()
       const acknowledgements = yield* Acknowledgements.make(mailboxes)
       const presence = yield* PresenceKeeper
+      const limits = yield* RateLimits
+      const { trustedProxies } = yield* HttpSettings
       const admit = SocketLimits.make(settings, yield* Tenants, yield* TokenBuckets)
       const rememberProfile = Profiles.make(directory)
       const subscriber = Subscriber.make(sessions.gatewayId, mailboxes, settings, sessions.attachments)
@@ -213,8 +218,14 @@ export class Gateway extends Context.Service<
           draining
             ? Effect.fail(leavingNow)
             : Effect.gen(function* () {
-                const { identity, subprotocol: chosen } = yield* authenticate(request, verifier)
-                const limits = yield* admit(request, identity)
+                const address = ClientAddress.of(
+                  request.remoteAddress,
+                  request.headers["x-forwarded-for"],
+                  trustedProxies
+                )
+                const failed = limits.failed(address)
+                const { identity, subprotocol: chosen } = yield* authenticate(request, verifier, failed)
+                const allowed = yield* admit(request, identity)
                 const data: Session.Session = {
                   id: SessionId.make(uuidV4Unsafe(), { disableChecks: true }),
                   clientId: sessions.nextClientId(),
@@ -222,7 +233,7 @@ export class Gateway extends Context.Service<
                   identity,
                   socket: undefined,
                   subscription: undefined,
-                  flows: SocketLimits.makeFlows(limits, clock.currentTimeMillisUnsafe()),
+                  flows: SocketLimits.makeFlows(allowed, clock.currentTimeMillisUnsafe()),
                   unacknowledgedChunks: 0,
                   calls: 0,
                   onDrain: undefined

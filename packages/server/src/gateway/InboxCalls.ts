@@ -1,5 +1,10 @@
 /**
  * The calls of `InboxRpcs` that go through the RPC server: everything but the subscription and its acknowledgements.
+ *
+ * **Details**
+ *
+ * What sends counts as so many calls of its sender, as over HTTP. All other calls are bounded by what may come through a socket
+ * (`SocketLimits`) and by how many a socket may have under way.
  */
 import { DateTime, Effect, Layer, Option } from "effect"
 import type { Rpc } from "effect/rpc"
@@ -13,6 +18,7 @@ import { Forbidden, NotFound } from "@beckon/domain/Problem"
 import { DeviceStore } from "@beckon/domain/ports/DeviceStore"
 import { PreferenceStore } from "@beckon/domain/ports/PreferenceStore"
 import { TokenVerifier } from "@beckon/domain/ports/Tokens"
+import { RateLimits } from "../http/RateLimits.ts"
 import { toProblem } from "../identity/Refusal.ts"
 import { Inbox, storeToProblem } from "../inbox/Inbox.ts"
 import { Sender } from "../inbox/Sender.ts"
@@ -37,6 +43,7 @@ const layerHandlers = Calls.toLayer(
     const preferences = yield* PreferenceStore
     const verifier = yield* TokenVerifier
     const watching = yield* Watching
+    const limits = yield* RateLimits
 
     /** The one place where calls of a socket are authorised: they touch the rows of the caller's tenant only. */
     const asCaller = <A, E>(
@@ -50,7 +57,10 @@ const layerHandlers = Calls.toLayer(
         const { identity } = session
         const scope = Policy.rpcScopes[call]
         return scope === undefined || Policy.allows(identity, scope)
-          ? asTenant(identity.tenantId)(body(identity, session))
+          ? body(identity, session).pipe(
+              asTenant(identity.tenantId),
+              Effect.annotateLogs({ tenant: identity.tenantId, user: identity.userId })
+            )
           : Effect.fail(new Forbidden({ detail: Policy.refusal(scope) }))
       })
 
@@ -93,7 +103,12 @@ const layerHandlers = Calls.toLayer(
           })
         ),
       SendNotifications: ({ notifications }, { client }) =>
-        asCaller(client, "SendNotifications", (identity) => sender.send(identity, notifications)),
+        asCaller(client, "SendNotifications", (identity) =>
+          Effect.gen(function* () {
+            const { refused } = yield* limits.take(identity, notifications.length)
+            return yield* refused ?? sender.send(identity, notifications)
+          })
+        ),
       Watch: ({ topic }, { client }) => asCaller(client, "Watch", (_, session) => watching.watch(session, topic)),
       Unwatch: ({ topic }, { client }) => asCaller(client, "Unwatch", (_, session) => watching.unwatch(session, topic)),
       Publish: ({ data, topic }, { client }) =>

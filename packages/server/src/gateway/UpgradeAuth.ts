@@ -8,6 +8,8 @@ import type { UpgradeRequest } from "@beckon/infra/uws/UwsWebSocket"
 import type { Identity } from "@beckon/domain/Identity"
 import { subprotocol } from "@beckon/domain/InboxRpcs"
 import type { TokenRefused, TokenVerifier } from "@beckon/domain/ports/Tokens"
+import type { TooManyRequests } from "@beckon/domain/Problem"
+import type { Told } from "../http/RateLimits.ts"
 import { toProblem } from "../identity/Refusal.ts"
 
 const bearerPrefix = "bearer."
@@ -40,10 +42,17 @@ const refusalOf = (refused: TokenRefused): UpgradeRefused => {
   })
 }
 
-/** Refuses with 401, 403 for a suspended tenant, 503 when nobody can tell; or answers the identity and the subprotocol to speak. */
+const tooMany = (problem: TooManyRequests, headers: Told["headers"]): UpgradeRefused => {
+  const { detail, status, title, type } = problem
+  return new UpgradeRefused({ status, problem: { type, title, status, detail }, headers: { ...headers } })
+}
+
+/** Refuses with 401, 429 where an address shows too many tokens that are refused, 403 for a suspended tenant, 503 when nobody can tell; or answers the identity and the subprotocol to speak. */
 export const authenticate = Effect.fnUntraced(function* (
   request: UpgradeRequest,
-  verifier: TokenVerifier["Service"]
+  verifier: TokenVerifier["Service"],
+  /** Counts a token that is refused. */
+  failed: Effect.Effect<Told>
 ): Effect.fn.Return<{ readonly identity: Identity; readonly subprotocol?: string }, UpgradeRefused> {
   const token = tokenOf(request)
   if (token === undefined) {
@@ -63,6 +72,10 @@ export const authenticate = Effect.fnUntraced(function* (
       }
     })
   }
-  const identity = yield* Effect.mapError(verifier.verify(token), refusalOf)
+  const identity = yield* Effect.catch(verifier.verify(token), (refused) =>
+    Effect.flatMap(refused.because === undefined ? failed : Effect.succeed(undefined), (told) =>
+      Effect.fail(told?.refused === undefined ? refusalOf(refused) : tooMany(told.refused, told.headers))
+    )
+  )
   return offered.length === 0 ? { identity } : { identity, subprotocol }
 })

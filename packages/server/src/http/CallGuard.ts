@@ -3,7 +3,9 @@
  * made before. `Authorization` asks it.
  */
 import { Context, Effect, Layer } from "effect"
+import { HttpServerRespondable } from "effect/http"
 import type { HttpServerResponse } from "effect/http"
+import { UnsupportedMediaType } from "@beckon/domain/api/BulkApi"
 import type { Identity } from "@beckon/domain/Identity"
 import { Forbidden } from "@beckon/domain/Problem"
 import type { TooManyRequests } from "@beckon/domain/Problem"
@@ -19,13 +21,12 @@ import type { Told } from "./RateLimits.ts"
 export class CallGuard extends Context.Service<
   CallGuard,
   {
-    /** Before a credential is looked at. */
-    readonly knock: Effect.Effect<void, TooManyRequests>
-    /** After a credential was refused. */
+    /** After a credential was refused. One that is good passes whatever others of its address showed. */
     readonly failed: Effect.Effect<void, TooManyRequests>
-    /** After the caller is known and may do it. An answer when there is nothing left to do. */
+    /** After the caller is known and may do it. An answer when there is nothing left to do. `streamed`: see `StreamedBody`. */
     readonly enter: (
-      identity: Identity
+      identity: Identity,
+      streamed?: ReadonlyArray<string>
     ) => Effect.Effect<HttpServerResponse.HttpServerResponse | undefined, Forbidden | TooManyRequests>
   }
 >()("@beckon/server/http/CallGuard") {
@@ -60,17 +61,26 @@ export class CallGuard extends Context.Service<
         return yield* new Forbidden({ detail: "origin: the tenant does not allow calls from pages of this origin" })
       })
 
+      /** Before anything of the body is read: it may be as large as the endpoint takes. */
+      const checkType = Effect.fnUntraced(function* ({ request }: Call, types: ReadonlyArray<string>) {
+        const [type = ""] = (request.headers["content-type"] ?? "").split(";")
+        if (types.includes(type.trim().toLowerCase())) return undefined
+        return yield* HttpServerRespondable.toResponse(
+          new UnsupportedMediaType({ detail: `content-type: ${types.join(" or ")}` })
+        )
+      })
+
       return {
-        knock: withAddress(limits.knock),
         failed: withAddress(limits.failed),
-        enter: Effect.fnUntraced(function* (identity) {
+        enter: Effect.fnUntraced(function* (identity, streamed) {
           const call = yield* CurrentCall
           if (call === undefined) return undefined
           call.identity = identity
           call.charge = (tokens) => Effect.flatMap(limits.take(identity, tokens), (told) => follow(call, told))
           yield* checkOrigin(call, identity)
           yield* follow(call, yield* limits.take(identity, 1))
-          return yield* idempotency.begin(call, identity)
+          const refused = streamed === undefined ? undefined : yield* checkType(call, streamed)
+          return refused ?? (yield* idempotency.begin(call, identity, { knownInside: streamed !== undefined }))
         })
       }
     })
@@ -78,7 +88,6 @@ export class CallGuard extends Context.Service<
 
   /** Lets everybody pass, for tests of what lies behind. */
   static readonly layerOpen: Layer.Layer<CallGuard> = Layer.succeed(CallGuard, {
-    knock: Effect.void,
     failed: Effect.void,
     enter: () => Effect.undefined
   })

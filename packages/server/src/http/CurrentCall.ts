@@ -57,5 +57,8 @@ export const CurrentCall = Context.Reference<Call | undefined>("@beckon/server/h
  * Counts a call that carries several things as that many calls: `rows` is their number, of which the call itself was counted
  * already.
  */
-export const chargeRows = (rows: number): Effect.Effect<void, TooManyRequests> =>
-  Effect.flatMap(CurrentCall, (call) => (rows > 1 && call?.charge !== undefined ? call.charge(rows - 1) : Effect.void))
+export const chargeRows = (rows: number): Effect.Effect<void, TooManyRequests> => chargeMore(rows - 1)
+
+/** Counts as so many calls more. */
+export const chargeMore = (calls: number): Effect.Effect<void, TooManyRequests> =>
+  Effect.flatMap(CurrentCall, (call) => (calls > 0 && call?.charge !== undefined ? call.charge(calls) : Effect.void))

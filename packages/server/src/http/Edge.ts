@@ -8,7 +8,7 @@
  */
 import { Context, Effect, References } from "effect"
 import { HttpMiddleware, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { CallOrigin } from "@beckon/domain/CallOrigin"
+import { CallOrigin, traceIdOf } from "@beckon/domain/CallOrigin"
 import { asProblems } from "../api/EmptyErrors.ts"
 import * as Conditional from "./Conditional.ts"
 import * as Correlation from "./Correlation.ts"
@@ -20,6 +20,11 @@ import * as Idempotency from "./Idempotency.ts"
 import * as SecurityHeaders from "./SecurityHeaders.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
+
+const annotationsOf = ({ correlationId, traceparent }: CallOrigin) => ({
+  correlation_id: correlationId,
+  ...(traceparent === null ? {} : { trace_id: traceIdOf(traceparent) })
+})
 
 const finish = (call: Call, response: Response): Response => {
   const { request } = call
@@ -61,7 +66,7 @@ export const layer = HttpRouter.middleware(
           context.pipe(
             Context.add(CallOrigin, origin),
             Context.add(CurrentCall.CurrentCall, call),
-            Context.add(References.CurrentLogAnnotations, { correlation_id: origin.correlationId })
+            Context.add(References.CurrentLogAnnotations, annotationsOf(origin))
           )
         )
         const carriedOut = Idempotency.isAsked(request) ? idempotency.complete(call, running) : running

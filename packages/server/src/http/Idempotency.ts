@@ -20,6 +20,7 @@ import type { Scope } from "effect"
 import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
 import { HttpServerRespondable, HttpServerResponse } from "effect/http"
 import type { Identity } from "@beckon/domain/Identity"
+import type { BodyTooLarge } from "@beckon/domain/api/CallbackApi"
 import { BadRequest, Conflict, Unavailable, Unprocessable } from "@beckon/domain/Problem"
 import { IdempotencyStore } from "@beckon/domain/ports/IdempotencyStore"
 import type { Answer, Claim } from "@beckon/domain/ports/IdempotencyStore"
@@ -83,8 +84,15 @@ const callerOf = ({ keyId, userId }: Identity): string => (keyId === undefined ?
 export class Idempotency extends Context.Service<
   Idempotency,
   {
-    /** Claims the key of the call. An answer when it is not to be carried out. */
-    readonly begin: (call: Call, identity: Identity) => Effect.Effect<Response | undefined>
+    /**
+     * Claims the key of the call. An answer when it is not to be carried out. With `knownInside` the handler knows itself which
+     * calls are the same one: it is only looked whether the key is one, and the body is left alone.
+     */
+    readonly begin: (
+      call: Call,
+      identity: Identity,
+      options?: { readonly knownInside: boolean }
+    ) => Effect.Effect<Response | undefined>
     /** Carries a call out, whoever goes meanwhile, and keeps its answer if a key was claimed on the way. */
     readonly complete: <E, R>(call: Call, app: Effect.Effect<Response, E, R>) => Effect.Effect<Response, E, R>
   }
@@ -97,7 +105,7 @@ export class Idempotency extends Context.Service<
       const scope: Scope.Scope = yield* Effect.scope
       const untilLease = Effect.map(DateTime.now, (now) => DateTime.addDuration(now, claimLease))
 
-      const toResponse = (problem: BadRequest | Conflict | Unprocessable | Unavailable) =>
+      const toResponse = (problem: BadRequest | BodyTooLarge | Conflict | Unprocessable | Unavailable) =>
         HttpServerRespondable.toResponse(problem)
 
       const told = (call: Call, claim: Exclude<Claim, { readonly _tag: "Claimed" }>): Effect.Effect<Response> => {
@@ -116,9 +124,10 @@ export class Idempotency extends Context.Service<
         }
       }
 
-      const begin = Effect.fn("Idempotency.begin")(function* (call: Call, identity: Identity) {
+      const begin = Effect.fn("Idempotency.begin")(function* (call: Call, identity: Identity, knownInside: boolean) {
         const key = IdempotencyKey.parse(call.request.headers[header] ?? "")
         if (key === undefined) return yield* toResponse(new BadRequest({ detail: IdempotencyKey.expectation }))
+        if (knownInside) return undefined
         const fingerprint = yield* IdempotencyKey.fingerprintOf(call.request)
         const of = { tenantId: identity.tenantId, caller: callerOf(identity), key }
         const claim = uuidV7Unsafe()
@@ -126,18 +135,18 @@ export class Idempotency extends Context.Service<
         const request = { fingerprint, claim, now, until: DateTime.addDuration(now, claimLease) }
         const known = yield* asTenant(of.tenantId)(store.claim(of, request))
         if (known._tag !== "Claimed") return yield* told(call, known)
-        const beat = Effect.flatMap(untilLease, (until) => asTenant(of.tenantId)(store.extend(of, claim, until)))
+        // A beat that is lost is made good by the next one; the lease outlives two.
+        const beat = Effect.flatMap(untilLease, (until) => asTenant(of.tenantId)(store.extend(of, claim, until))).pipe(
+          Effect.catch((error) => Effect.as(Effect.logDebug("A claim on a key could not be prolonged", error), true))
+        )
         const heartbeat = yield* Effect.forkIn(
-          Effect.ignore(
-            Effect.repeat(Effect.delay(beat, Duration.times(claimLease, 1 / 3)), { while: (held) => held })
-          ),
+          Effect.repeat(Effect.delay(beat, Duration.times(claimLease, 1 / 3)), { while: (held) => held }),
           scope
         )
         call.claim = { scope: of, claim, heartbeat }
         return undefined
       }, Effect.uninterruptible)
 
-      /** A lost beat is made good by the next one; the lease outlives two. */
       const settle = Effect.fn("Idempotency.settle")(function* (call: Call, response: Response | undefined) {
         if (call.claim === undefined) return
         const { claim, heartbeat, scope: of } = call.claim
@@ -156,7 +165,7 @@ export class Idempotency extends Context.Service<
       const settled = (call: Call, response: Response | undefined) =>
         Effect.catch(settle(call, response), (error) =>
           Effect.logError("The answer of a call with an Idempotency-Key could not be kept", error)
-        )
+        ).pipe(Effect.annotateLogs(call.identity === undefined ? {} : { tenant: call.identity.tenantId }))
 
       const removeExpired = Effect.gen(function* () {
         const now = yield* DateTime.now
@@ -168,16 +177,16 @@ export class Idempotency extends Context.Service<
       yield* Effect.forkScoped(Effect.repeat(removeExpired, Schedule.spaced(removeEvery)))
 
       return {
-        begin: (call, identity) =>
+        begin: (call, identity, { knownInside } = { knownInside: false }) =>
           isAsked(call.request)
-            ? Effect.catchTags(begin(call, identity), {
+            ? Effect.catchTags(begin(call, identity, knownInside), {
                 StoreUnavailable: (error) =>
                   Effect.andThen(
                     Effect.logWarning("An Idempotency-Key could not be looked up", error),
                     toResponse(new Unavailable({ detail: `${header}: cannot be looked up at the moment; try again` }))
                   ),
-                HttpServerError: () =>
-                  toResponse(new BadRequest({ detail: "The request body could not be read to its end" }))
+                BadRequest: toResponse,
+                BodyTooLarge: toResponse
               })
             : Effect.undefined,
 

@@ -4,12 +4,18 @@
  * **Details**
  *
  * The draft wants a string in quotes (RFC 9651 section 3.3.3); many clients send it bare, and both forms of one text are the
- * same key. The fingerprint of a call is over its method, path, query and body. Of a body that is not JSON its type, its length and
- * its `Content-Digest` (RFC 9530) stand for it: an upload may be larger than memory.
+ * same key. The fingerprint of a call is over its method, path, query and body.
+ *
+ * **Gotchas**
+ *
+ * What may be larger than memory has no fingerprint here: a `StreamedBody` endpoint knows its calls itself.
  */
-import { Effect } from "effect"
+import { ByteSize, Effect } from "effect"
+import { MaxBodySize } from "effect/http/HttpIncomingMessage"
 import type { HttpServerRequest } from "effect/http"
 import type { HttpServerError } from "effect/http/HttpServerError"
+import { BodyTooLarge } from "@beckon/domain/api/CallbackApi"
+import { BadRequest } from "@beckon/domain/Problem"
 import { createHash } from "node:crypto"
 
 const maxLength = 255
@@ -27,18 +33,28 @@ export const parse = (header: string): string | undefined => {
   return key === undefined || key.length === 0 || key.length > maxLength ? undefined : key
 }
 
-const isJson = (contentType: string | undefined): boolean =>
-  contentType === undefined || /^[a-z]+\/(?:[a-z0-9.+-]+\+)?json\s*(?:;|$)/i.test(contentType)
+/** Bytes of a body that is read to tell calls apart; a larger one only an endpoint takes that reads it as it comes. */
+const maxBodyBytes = 1_048_576
+
+const maxBodySize = ByteSize.bytes(maxBodyBytes)
+
+const hasBody = ({ headers }: HttpServerRequest.HttpServerRequest): boolean =>
+  headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0"
+
+const bodyProblem = ({ reason }: HttpServerError) =>
+  reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge"
+    ? new BodyTooLarge({ detail: `body: at most ${maxBodyBytes} bytes` })
+    : new BadRequest({ detail: "The request body could not be read to its end" })
 
 /** SHA-256 of what the call is, in hexadecimal. Reads the body, which stays readable. */
-export const fingerprintOf = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<string, HttpServerError> => {
-  const { headers, method, url } = request
+export const fingerprintOf = (
+  request: HttpServerRequest.HttpServerRequest
+): Effect.Effect<string, BadRequest | BodyTooLarge> => {
+  const { method, url } = request
   const hash = createHash("sha256").update(`${method}\n${url}\n`)
-  if (!isJson(headers["content-type"])) {
-    // A form has another boundary each time that it is sent.
-    const [mediaType = ""] = (headers["content-type"] ?? "").split(";")
-    const described = [mediaType, ...["content-length", "content-digest"].map((name) => headers[name] ?? "")]
-    return Effect.sync(() => hash.update(described.join("\n")).digest("hex"))
-  }
-  return Effect.map(request.arrayBuffer, (body) => hash.update(new Uint8Array(body)).digest("hex"))
+  if (!hasBody(request)) return Effect.sync(() => hash.digest("hex"))
+  return request.arrayBuffer.pipe(
+    Effect.provideService(MaxBodySize, maxBodySize),
+    Effect.mapBoth({ onFailure: bodyProblem, onSuccess: (body) => hash.update(new Uint8Array(body)).digest("hex") })
+  )
 }

@@ -11,8 +11,8 @@
  * **Gotchas**
  *
  * When the buckets cannot be reached every call passes, and the log says so once. An address that showed too many refused
- * credentials is refused before its next one is looked at, on the node that noticed; behind a proxy that is not among
- * `trustedProxies` all callers have one address.
+ * credentials is told so with its next refused one; a good credential always passes. Behind a proxy that is not among
+ * `trustedProxies` all callers have one address, and one of them must not lock the others out.
  */
 import { Clock, Context, Effect, Layer, Option } from "effect"
 import type { Identity } from "@beckon/domain/Identity"
@@ -23,7 +23,7 @@ import type { RateLimit } from "@beckon/domain/Tenant"
 import { Tenants } from "../tenants/Tenants.ts"
 import { HttpSettings } from "./HttpSettings.ts"
 
-/** Addresses that are refused, at most; past it all are forgiven. */
+/** Addresses that are remembered, at most; past it the buckets are asked again. */
 const maxRefused = 10_000
 
 /** Beyond it nobody's clock is that far off. */
@@ -99,8 +99,6 @@ export class RateLimits extends Context.Service<
   {
     /** Takes tokens of the caller's limits, or none, and says what to answer. */
     readonly take: (identity: Identity, tokens: number) => Effect.Effect<Told>
-    /** Before a credential from this address is looked at. */
-    readonly knock: (address: string | null) => Effect.Effect<Told>
     /** After a credential from this address was refused. */
     readonly failed: (address: string | null) => Effect.Effect<Told>
   }
@@ -112,7 +110,7 @@ export class RateLimits extends Context.Service<
       const tenants = yield* Tenants
       const { limits } = yield* HttpSettings
       const clock = yield* Clock.Clock
-      /** Until when an address is refused: milliseconds since 1970. */
+      /** Until when the bucket of an address is empty: milliseconds since 1970. */
       const refusedUntil = new Map<string, number>()
       let away = false
 
@@ -148,30 +146,22 @@ export class RateLimits extends Context.Service<
           return yield* takeOf(identity.tenantId, limited, tokens)
         }),
 
-        knock: (address) =>
-          Effect.sync(() => {
-            const until = address === null ? undefined : refusedUntil.get(address)
-            if (address === null || until === undefined) return nothingTold
-            const left = until - clock.currentTimeMillisUnsafe()
-            if (left > 0) return refusal(left)
-            refusedUntil.delete(address)
-            return nothingTold
-          }),
-
         failed: (address) =>
-          address === null || limits.failures === undefined
-            ? Effect.succeed(nothingTold)
-            : Effect.map(
-                // A group of its own, so that addresses spread over the slots of a Redis Cluster.
-                takeOf(`address:${address}`, [{ name: "failures", limit: limits.failures, whose: "this address" }], 1),
-                ({ headers, refused }) => {
-                  if (refused === undefined) return nothingTold
-                  const left = Number(headers["retry-after"]) * 1_000
-                  if (refusedUntil.size >= maxRefused) refusedUntil.clear()
-                  refusedUntil.set(address, clock.currentTimeMillisUnsafe() + left)
-                  return refusal(left)
-                }
-              )
+          Effect.suspend(() => {
+            if (address === null || limits.failures === undefined) return Effect.succeed(nothingTold)
+            const left = (refusedUntil.get(address) ?? 0) - clock.currentTimeMillisUnsafe()
+            if (left > 0) return Effect.succeed(refusal(left))
+            refusedUntil.delete(address)
+            // A group of its own, so that addresses spread over the slots of a Redis Cluster.
+            const limited = [{ name: "failures", limit: limits.failures, whose: "this address" }]
+            return Effect.map(takeOf(`address:${address}`, limited, 1), ({ headers, refused }) => {
+              if (refused === undefined) return nothingTold
+              const millis = Number(headers["retry-after"]) * 1_000
+              if (refusedUntil.size >= maxRefused) refusedUntil.clear()
+              refusedUntil.set(address, clock.currentTimeMillisUnsafe() + millis)
+              return refusal(millis)
+            })
+          })
       }
     })
   )

@@ -56,7 +56,9 @@ export const make: Effect.Effect<ApiKeyUse, never, ApiKeyStore | Audit | Scope.S
     const { address } = yield* CallOrigin
     yield* store.noteUse(key.tenantId, key.id, address, at).pipe(
       asSystem,
-      Effect.catch((error) => Effect.logWarning("The use of an API key could not be noted", { keyId: key.id }, error))
+      Effect.catch((error) =>
+        Effect.logWarning("The use of an API key could not be noted", { tenant: key.tenantId, keyId: key.id }, error)
+      )
     )
   })
 

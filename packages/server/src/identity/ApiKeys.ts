@@ -126,7 +126,8 @@ export class ApiKeys extends Context.Service<
         topic: "api-keys",
         lookup: (_, id) => asSystem(store.find(id)),
         keptFor: "1 minute",
-        capacity: 10_000
+        capacity: 10_000,
+        isAbsent: Option.isNone
       })
 
       const verify = Effect.fn("ApiKeys.verify")(function* (token: string) {

@@ -26,7 +26,9 @@ export class Standing extends Context.Service<
   Standing,
   {
     readonly admit: (identity: Identity) => Effect.Effect<void, TokenRefused>
-    /** A verdict for each of these callers: why to close his socket, if at all. */
+    /** The same verdict, as far as this node has it in memory: revocations. Never waits. */
+    readonly isRevoked: (identity: Identity) => boolean
+    /** A verdict for each of these callers: why to close his socket, if at all. May wait for the database. */
     readonly judge: (identities: Iterable<Identity>) => Effect.Effect<(identity: Identity) => Verdict>
   }
 >()("@beckon/server/identity/Standing") {
@@ -54,6 +56,8 @@ export class Standing extends Context.Service<
       const nameOf = ({ keyId, tokenId }: Identity) => `${keyId} ${tokenId}`
 
       return {
+        isRevoked: revocations.isRevoked,
+
         admit: Effect.fn("Standing.admit")(function* (identity) {
           if (revocations.isRevoked(identity)) return yield* new TokenRefused({ reason: "token: it was revoked" })
           if (identity.roles.includes("platform")) return

@@ -4,14 +4,16 @@
  * **Details**
  *
  * The directory is read page by page, and each page sent before the next is read. Every user's notification has the dedupe key
- * of the request, so that a call that broke off is repeated as it was and reaches nobody twice.
+ * of the request, so that a call that broke off is repeated as it was and reaches nobody twice. Each page counts as so many calls of
+ * the sender, before it is sent.
  */
 import { Context, Effect, Layer } from "effect"
 import { maxUsers } from "@beckon/domain/api/NotificationRequest"
 import type { Audience, BroadcastRequest } from "@beckon/domain/api/NotificationRequest"
 import type { TenantId, UserId } from "@beckon/domain/Identifiers"
-import type { Unavailable, Unprocessable } from "@beckon/domain/Problem"
+import type { TooManyRequests, Unavailable, Unprocessable } from "@beckon/domain/Problem"
 import { UserDirectory } from "@beckon/domain/ports/UserDirectory"
+import { chargeMore } from "../http/CurrentCall.ts"
 import * as Cursor from "./Cursor.ts"
 import { storeToProblem } from "./Inbox.ts"
 import { Notifications } from "./Notifications.ts"
@@ -39,7 +41,7 @@ export class Audiences extends Context.Service<
       tenantId: TenantId,
       request: BroadcastRequest,
       correlationId: string | undefined
-    ) => Effect.Effect<Reached, Unprocessable | Unavailable>
+    ) => Effect.Effect<Reached, TooManyRequests | Unprocessable | Unavailable>
   }
 >()("@beckon/server/inbox/Audiences") {
   static readonly layer = Layer.effect(
@@ -77,6 +79,8 @@ export class Audiences extends Context.Service<
           let duplicates = 0
           for (let page = 0; page < maxPages; page++) {
             const { next, userIds } = yield* pageAfter(tenantId, audience, after)
+            // The call itself is counted already.
+            yield* chargeMore(page === 0 ? userIds.length - 1 : userIds.length)
             const dedupeKey = `broadcast:${requestId}`
             const sent = yield* notifications.send({ tenantId, content, userIds, dedupeKey, correlationId })
             const repeated = sent.filter(({ duplicate }) => duplicate).length

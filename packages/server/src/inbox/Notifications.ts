@@ -10,6 +10,7 @@ import { Context, DateTime, Duration, Effect, Layer, Option } from "effect"
 import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
 import type { Content, NotificationRequest } from "@beckon/domain/api/NotificationRequest"
 import type { NotificationStatus } from "@beckon/domain/api/NotificationApi"
+import * as CallOrigin from "@beckon/domain/CallOrigin"
 import { NotificationId } from "@beckon/domain/Identifiers"
 import type { TenantId, UserId } from "@beckon/domain/Identifiers"
 import type { Draft } from "@beckon/domain/Notification"
@@ -124,7 +125,9 @@ export class Notifications extends Context.Service<
         const fault = Drafts.faultOf(content, now)
         if (fault !== undefined) return yield* new Unprocessable({ detail: fault })
         const wordsOf = yield* wording.of(tenantId, content, userIds)
-        const drafts = userIds.map((userId) => Drafts.draftOf({ ...sending, userId, words: wordsOf(userId) }))
+        const made = userIds.map((userId) => Drafts.draftOf({ ...sending, userId, words: wordsOf(userId) }))
+        // Those of later leave without their call.
+        const drafts = CallOrigin.correlated(made, yield* CallOrigin.CallOrigin)
         return content.sendAt !== undefined && DateTime.isGreaterThan(content.sendAt, now)
           ? yield* sendLater(drafts, content.sendAt, now)
           : yield* sendNow(drafts)

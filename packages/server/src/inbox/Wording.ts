@@ -37,10 +37,7 @@ export class Wording extends Context.Service<
       userIds: ReadonlyArray<UserId>
     ) => Effect.Effect<(userId: UserId) => Words, Unprocessable | Unavailable>
     /** The languages of users whose request names none. */
-    readonly languages: (
-      tenantId: TenantId,
-      userIds: ReadonlyArray<UserId>
-    ) => Effect.Effect<Languages, Unavailable>
+    readonly languages: (tenantId: TenantId, userIds: ReadonlyArray<UserId>) => Effect.Effect<Languages, Unavailable>
   }
 >()("@beckon/server/inbox/Wording") {
   static readonly layer = Layer.effect(

@@ -3,6 +3,7 @@
  */
 import { Context, Effect, Layer, Result, Schema } from "effect"
 import * as CallOrigin from "@beckon/domain/CallOrigin"
+import { Traceparent } from "@beckon/domain/DeliveryOptions"
 import * as FriendRequest from "@beckon/domain/events/FriendRequestEvent"
 import { Event, toDrafts } from "@beckon/domain/events/Event"
 import type { PlainEvent } from "@beckon/domain/events/Event"
@@ -12,7 +13,7 @@ import { TenantId } from "@beckon/domain/Identifiers"
 import type { Accepted, Draft } from "@beckon/domain/Notification"
 import type { Unavailable } from "@beckon/domain/Problem"
 import { DeadLetters } from "@beckon/domain/ports/DeadLetters"
-import { EventBus } from "@beckon/domain/ports/EventBus"
+import { EventBus, tenantHeader } from "@beckon/domain/ports/EventBus"
 import type { EventRecord } from "@beckon/domain/ports/EventBus"
 import type { StoreUnavailable } from "@beckon/domain/ports/NotificationStore"
 import { storeToProblem } from "../inbox/Inbox.ts"
@@ -24,9 +25,6 @@ const decodeEvent = Schema.decodeUnknownResult(Schema.fromJsonString(Event))
 const decodeCommand = Schema.decodeUnknownResult(Schema.fromJsonString(Command.NotificationCommand))
 const decodeTenant = Schema.decodeUnknownResult(TenantId)
 
-/** The record header that carries the tenant. */
-export const tenantHeader = "tenant"
-
 const defaultTenant = TenantId.make("default")
 
 interface Made {
@@ -36,11 +34,16 @@ interface Made {
 }
 
 const isCorrelationId = Schema.is(identifierOf(128))
+const isTraceparent = Schema.is(Traceparent)
 
-/** One that cannot be kept is left out: it must not make a dead letter of its record. */
-const correlationOf = ({ headers }: EventRecord): string | null => {
-  const id = headers[CallOrigin.correlationHeader]
-  return isCorrelationId(id) ? id : null
+/** What cannot be kept is left out: it must not make a dead letter of its record. */
+const originOf = ({ headers }: EventRecord): CallOrigin.CallOrigin => {
+  const { [CallOrigin.correlationHeader]: id, traceparent } = headers
+  return {
+    address: null,
+    correlationId: isCorrelationId(id) ? id : null,
+    traceparent: isTraceparent(traceparent) ? traceparent : null
+  }
 }
 
 /** What a record becomes; commands have a topic of their own, all other topics carry events. */
@@ -48,7 +51,7 @@ const madeOf = (record: EventRecord): Result.Result<Made, Schema.SchemaError> =>
   Result.flatMap(
     decodeTenant(record.headers[tenantHeader] ?? defaultTenant),
     (tenant): Result.Result<Made, Schema.SchemaError> => {
-      const correlated = (drafts: ReadonlyArray<Draft>) => CallOrigin.correlated(drafts, correlationOf(record))
+      const correlated = (drafts: ReadonlyArray<Draft>) => CallOrigin.correlated(drafts, originOf(record))
       return record.topic === Command.topic
         ? Result.map(decodeCommand(record.value), (command) => ({
             tenant,

@@ -28,7 +28,20 @@ const providerPairs = pairsOf(ProviderId.literals)
 const noTries: Partial<Record<DeliveryChannel, number>> = {}
 const noRates: Partial<Record<typeof ProviderId.Type, number>> = {}
 
+const SharedProviders = Schema.String.check(
+  Schema.isPattern(/^[^,\u0000-\u001f]+(?:,[^,\u0000-\u001f]+)*$/, {
+    expected: "all, none, or ids of tenants, separated by commas"
+  })
+)
+
 export const deliverySettings = {
+  sharedProviders: setting({
+    name: "BECKON_SHARED_PROVIDERS",
+    about:
+      "Which tenants may use the deployment's accounts with senders on channels where they have none of their own: all, none, or their ids, separated by commas.",
+    fallback: "all",
+    read: Config.schema(SharedProviders, "BECKON_SHARED_PROVIDERS").pipe(Config.withDefault("all"))
+  }),
   publicUrl: setting({
     name: "BECKON_PUBLIC_URL",
     about: "Where the outside reaches this deployment: for the callbacks of Twilio, whose signature covers it.",

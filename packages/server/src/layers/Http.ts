@@ -36,9 +36,9 @@ export const layerBuckets = Layer.unwrap(
   )
 )
 
-/** For `Authorization`. Needs the stores, the tenants and the buckets. */
+/** For `Authorization`, and what is limited besides. Needs the stores, the tenants and the buckets. */
 export const layerGuard = CallGuard.layer.pipe(
-  Layer.provide(RateLimits.layer),
+  Layer.provideMerge(RateLimits.layer),
   Layer.provideMerge(Idempotency.layer),
   Layer.provideMerge(layerSettings)
 )

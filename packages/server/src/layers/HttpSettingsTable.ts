@@ -41,6 +41,14 @@ const Networks = Schema.NonEmptyString.check(
 )
 
 export const httpSettings = {
+  allowedOrigins: setting({
+    name: "BECKON_ALLOWED_ORIGINS",
+    about:
+      "Comma-separated origins of pages that may call the API and open sockets, for tenants that set none themselves.",
+    fallback: "all: a token is needed anyway",
+    production: "https://app.example.com",
+    read: Config.option(Config.NonEmptyString("BECKON_ALLOWED_ORIGINS"))
+  }),
   trustedProxies: setting({
     name: "TRUSTED_PROXIES",
     about:

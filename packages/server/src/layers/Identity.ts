@@ -20,7 +20,7 @@ const layerOidc = Layer.unwrap(
       onSome: (fixed) => ({ fixed })
     })
     return OidcTokens.layer({
-      issuers: config.oidcIssuers,
+      issuers: new Map(config.oidcIssuers.map((issuer) => [issuer, config.oidcTenants[issuer] ?? "*"])),
       clockSkew: config.oidcClockSkew,
       maxAge: config.tokenMaxAge,
       keptThroughOutage: Duration.days(1),

@@ -23,11 +23,26 @@ const Issuers = Schema.String.check(
 
 const RoleMap = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Union([Role, Schema.Array(Role)])))
 
+/** An issuer to the tenants that it may speak for, or `*`. */
+const IssuerTenants = Schema.fromJsonString(
+  Schema.Record(Schema.String, Schema.Union([Schema.Literal("*"), Schema.NonEmptyArray(TenantId)]))
+)
+const unbound: typeof IssuerTenants.Type = {}
+
 const rolesClaims = "realm_access.roles,resource_access.{audience}.roles,roles"
 
 const nobody: ReadonlyArray<string> = []
 
 export const identitySettings = {
+  jwtSecret: setting({
+    name: "BECKON_JWT_SECRET",
+    about:
+      "The key of the deployment's own tokens (HS256), at least 32 bytes, the same on every node. `hex:` and hexadecimal digits for bytes that are no text, such as those of the file `jwt.secret`.",
+    fallback: "a file in the data folder, made at the first start",
+    production: "change-me-to-at-least-32-random-bytes",
+    secret: true,
+    read: Config.option(Config.Redacted("BECKON_JWT_SECRET"))
+  }),
   ownTokens: setting({
     name: "BECKON_OWN_TOKENS",
     about:
@@ -71,6 +86,13 @@ export const identitySettings = {
     fallback: "tenant",
     read: Config.NonEmptyString("OIDC_TENANT_CLAIM").pipe(Config.withDefault("tenant"))
   }),
+  oidcTenants: setting({
+    name: "OIDC_TENANTS",
+    about:
+      'The tenants that each issuer may speak for, as JSON: `{"https://login.acme.example":["acme"]}`, or `"*"` for all. With several issuers every one must be named.',
+    fallback: "one issuer speaks for all",
+    read: Config.schema(IssuerTenants, "OIDC_TENANTS").pipe(Config.withDefault(unbound))
+  }),
   oidcTenant: setting({
     name: "OIDC_TENANT",
     about: "The tenant of all of their tokens, for a deployment of one company; then no claim is looked at.",
@@ -86,9 +108,9 @@ export const identitySettings = {
   oidcRoleMap: setting({
     name: "OIDC_ROLE_MAP",
     about:
-      "Their roles to ours (user, service, admin, platform), as JSON; roles that it does not name count for nothing.",
-    fallback: "none: their roles are ours",
-    production: '{"beckon-admin":"admin","beckon-sender":"service"}',
+      "Their roles to ours (user, service, admin, platform), as JSON; roles that it does not name count for nothing. Only it gives `platform`, and only to issuers for all tenants.",
+    fallback: "none: their roles are ours, but for `platform`",
+    production: '{"beckon-platform":"platform","beckon-admin":"admin","beckon-sender":"service"}',
     read: Config.option(Config.schema(RoleMap, "OIDC_ROLE_MAP")).pipe(
       Config.map(
         Option.map((map): Readonly<Record<string, ReadonlyArray<string>>> =>

@@ -1,12 +1,14 @@
 /**
  * The whole server, put together. This folder is the only place where layers are bound.
  */
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Duration, Effect, Layer, Option } from "effect"
 import { HttpRouter } from "effect/http"
-import { HttpApiBuilder, HttpApiMiddleware, HttpApiScalar } from "effect/http-api"
+import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
 import { BeckonApi } from "@beckon/domain/api/BeckonApi"
 import { uploadPath } from "@beckon/domain/api/BulkApi"
 import * as MemoryTopicSnapshots from "@beckon/infra/memory/MemoryTopicSnapshots"
+import { partitionCount } from "@beckon/domain/MailboxKey"
 import * as MemoryPresence from "@beckon/infra/memory/MemoryPresence"
 import * as RedisPresence from "@beckon/infra/redis/RedisPresence"
 import { RedisClient } from "@beckon/infra/redis/RedisClient"
@@ -23,6 +25,7 @@ import * as AuditHandlers from "../api/AuditHandlers.ts"
 import * as CallbackHandlers from "../api/CallbackHandlers.ts"
 import * as DeadLetterHandlers from "../api/DeadLetterHandlers.ts"
 import * as DeliveryHandlers from "../api/DeliveryHandlers.ts"
+import * as Documentation from "../api/Documentation.ts"
 import * as FriendshipHandlers from "../api/FriendshipHandlers.ts"
 import * as LookupHandlers from "../api/LookupHandlers.ts"
 import * as MeHandlers from "../api/MeHandlers.ts"
@@ -95,6 +98,7 @@ const layerSettings = Layer.unwrap(
     Layer.merge(
       MailboxSettings.layer({
         idleAfter: config.mailboxIdle,
+        awake: Math.ceil(config.mailboxesAwake / partitionCount),
         commitConcurrency: Option.isSome(config.databaseUrl) ? 4 : 1
       }),
       GatewaySettings.layer({
@@ -181,14 +185,9 @@ const layerServices = Layer.mergeAll(
   Layer.provideMerge(OutboxRelay.layer)
 )
 
-/** The page works without the network, and asks for the bearer token. */
-const scalar = {
-  withDefaultFonts: false,
-  favicon: "/favicon.svg",
-  authentication: { preferredSecurityScheme: "bearer" },
-  // Scalar's own bar for sharing and SDKs; effect's type of its configuration does not know it yet.
-  showDeveloperTools: "never"
-}
+const layerDocumentation = Layer.unwrap(
+  Effect.map(ServerConfig, ({ oidcIssuers: [issuer] }) => Documentation.layer({ issuer }))
+).pipe(Layer.provide(NodeHttpClient.layerUndici))
 
 const layerMetrics = MetricsHandlers.layer.pipe(
   Layer.provide(
@@ -200,12 +199,7 @@ const layerMetrics = MetricsHandlers.layer.pipe(
   )
 )
 
-const layerApi = Layer.mergeAll(
-  HttpApiBuilder.layer(BeckonApi, { openapiPath: "/openapi.json" }),
-  HttpApiScalar.layer(BeckonApi, { path: "/docs", scalar }),
-  Pages.layer,
-  Http.layerEdge
-).pipe(
+const layerApi = Layer.mergeAll(HttpApiBuilder.layer(BeckonApi), layerDocumentation, Pages.layer, Http.layerEdge).pipe(
   Layer.provide([
     MeHandlers.layer,
     UserHandlers.layer,

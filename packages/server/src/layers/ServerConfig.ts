@@ -41,6 +41,7 @@ const config = Config.all({
   jwtSecret: settings.jwtSecret.read,
   deviceTokenSecret: settings.deviceTokenSecret.read,
   mailboxIdle: settings.mailboxIdle.read,
+  mailboxesAwake: settings.mailboxesAwake.read,
   drainTimeout: settings.drainTimeout.read,
   retentionEvery: settings.retentionEvery.read,
   metricsToken: settings.metricsToken.read,
@@ -51,6 +52,7 @@ const config = Config.all({
   oidcAudiences: settings.oidcAudiences.read,
   oidcClockSkew: settings.oidcClockSkew.read,
   oidcTenantClaim: settings.oidcTenantClaim.read,
+  oidcTenants: settings.oidcTenants.read,
   oidcTenant: settings.oidcTenant.read,
   oidcRolesClaims: settings.oidcRolesClaims.read,
   oidcRoleMap: settings.oidcRoleMap.read,
@@ -166,6 +168,13 @@ const conflictOf = (config: Unchecked): string | undefined => {
     return "KAFKA_SASL_MECHANISM needs KAFKA_USERNAME and KAFKA_PASSWORD"
   }
   if (config.oidcIssuers.length > 0 && config.oidcAudiences.length === 0) return "OIDC_ISSUER needs OIDC_AUDIENCE"
+  const stray = Object.keys(config.oidcTenants).find((issuer) => !config.oidcIssuers.includes(issuer))
+  if (stray !== undefined) return `OIDC_TENANTS names ${stray}, which OIDC_ISSUER does not`
+  // What one of several issuers says about the others' tenants must be somebody's decision.
+  const unbound = config.oidcIssuers.find((issuer) => !Object.hasOwn(config.oidcTenants, issuer))
+  if (unbound !== undefined && config.oidcIssuers.length > 1) {
+    return `with several issuers, OIDC_TENANTS must name the tenants of each, or "*"; it does not name ${unbound}`
+  }
   if (!config.ownTokens && config.oidcIssuers.length === 0) return "BECKON_OWN_TOKENS=false needs OIDC_ISSUER"
   const incomplete = incompleteAccount(config)
   if (incomplete !== undefined || !isJoined(config)) return incomplete

@@ -10,6 +10,7 @@ import { identitySettings } from "./IdentitySettingsTable.ts"
 import { httpSettings } from "./HttpSettingsTable.ts"
 import { secretSettings } from "./SecretSettingsTable.ts"
 import { setting } from "./Setting.ts"
+import type { Setting } from "./Setting.ts"
 
 export type { Setting } from "./Setting.ts"
 
@@ -29,7 +30,7 @@ const logLevels = {
 } as const
 const LogLevel = Schema.Literals(["trace", "debug", "info", "warn", "error", "fatal", "none"])
 
-export const settings = {
+const server = {
   host: setting({
     name: "HOST",
     about: "The address to listen on for HTTP, WebSocket and pages.",
@@ -48,6 +49,55 @@ export const settings = {
     fallback: ".beckon",
     read: Config.NonEmptyString("BECKON_DATA_DIR").pipe(Config.withDefault(".beckon"))
   }),
+  mailboxIdle: setting({
+    name: "BECKON_MAILBOX_IDLE",
+    about: "How long a mailbox without sessions and work stays awake.",
+    fallback: "1 minute",
+    read: Config.Duration("BECKON_MAILBOX_IDLE").pipe(Config.withDefault(Duration.minutes(1)))
+  }),
+  mailboxesAwake: setting({
+    name: "BECKON_MAILBOXES_AWAKE",
+    about:
+      "How many mailboxes without sessions a node keeps awake; more are put away as soon as they have nothing to do, and cost no memory.",
+    fallback: "16384",
+    read: Config.schema(
+      Schema.NumberFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 0, maximum: 10_000_000 })),
+      "BECKON_MAILBOXES_AWAKE"
+    ).pipe(Config.withDefault(16_384))
+  }),
+  drainTimeout: setting({
+    name: "DRAIN_TIMEOUT",
+    about: "How long a stop may take; what is left then is cut off.",
+    fallback: "4 seconds",
+    production: "25 seconds",
+    read: Config.Duration("DRAIN_TIMEOUT").pipe(Config.withDefault(Duration.seconds(4)))
+  }),
+  retentionEvery: setting({
+    name: "RETENTION_EVERY",
+    about: "How often what tenants no longer keep (their setting `retention`) is thrown away; one node does it.",
+    fallback: "1 hour",
+    read: Config.Duration("RETENTION_EVERY").pipe(Config.withDefault(Duration.hours(1)))
+  }),
+  metricsToken: setting({
+    name: "METRICS_TOKEN",
+    about: "The bearer token with which Prometheus reads /metrics.",
+    fallback: "none: a credential with the scope tenants:read",
+    production: "change-me-to-a-long-random-token",
+    secret: true,
+    read: Config.option(Config.Redacted("METRICS_TOKEN"))
+  }),
+  logLevel: setting({
+    name: "BECKON_LOG_LEVEL",
+    about: "The least level that is logged: trace, debug, info, warn, error, fatal or none.",
+    fallback: "info",
+    read: Config.schema(LogLevel, "BECKON_LOG_LEVEL").pipe(
+      Config.withDefault("info" as const),
+      Config.map((level) => logLevels[level])
+    )
+  })
+}
+
+const database = {
   databaseUrl: setting({
     name: "DATABASE_URL",
     about: "A PostgreSQL server, 15 or newer, as a libpq URI; without it the database is embedded.",
@@ -97,10 +147,14 @@ export const settings = {
     about: "Whether the embedded database survives a power failure, at the cost of a flush for each commit.",
     fallback: "false",
     read: Config.Boolean("BECKON_FLUSH_COMMITS").pipe(Config.withDefault(false))
-  }),
+  })
+}
+
+const nodes = {
   redisUrl: setting({
     name: "REDIS_URL",
-    about: "Joins the nodes of a deployment; without it this node is alone. Needs DATABASE_URL and BECKON_JWT_SECRET.",
+    about:
+      "Joins the nodes of a deployment; without it this node is alone. Needs DATABASE_URL, BECKON_JWT_SECRET and BECKON_KEYS.",
     fallback: "none: one node",
     production: "rediss://beckon:change-me@redis.internal:6379",
     secret: true,
@@ -149,6 +203,34 @@ export const settings = {
     fallback: "beckon",
     read: Config.NonEmptyString("BECKON_PREFIX").pipe(Config.withDefault("beckon"))
   }),
+  nodeHost: setting({
+    name: "NODE_HOST",
+    about: "Where the other nodes reach this one: the pod's address on Kubernetes.",
+    fallback: "127.0.0.1",
+    production: "10.0.0.11",
+    read: Config.NonEmptyString("NODE_HOST").pipe(Config.withDefault("127.0.0.1"))
+  }),
+  nodePort: setting({
+    name: "NODE_PORT",
+    about: "The port for the other nodes. Only they should reach it.",
+    fallback: "8081",
+    read: Config.schema(Port, "NODE_PORT").pipe(Config.withDefault(8081))
+  }),
+  nodeListenHost: setting({
+    name: "NODE_LISTEN_HOST",
+    about: "The address to listen on for the other nodes.",
+    fallback: "the same as NODE_HOST",
+    read: Config.option(Config.NonEmptyString("NODE_LISTEN_HOST"))
+  }),
+  lease: setting({
+    name: "BECKON_LEASE",
+    about: "How long a node that is silent keeps its partitions: the longest stall after a node died.",
+    fallback: "6 seconds",
+    read: Config.Duration("BECKON_LEASE").pipe(Config.withDefault(Duration.seconds(6)))
+  })
+}
+
+const kafka = {
   kafkaBrokers: setting({
     name: "KAFKA_BROKERS",
     about: "host:port of some Kafka brokers, comma-separated; without it events stay in the process.",
@@ -188,98 +270,31 @@ export const settings = {
     about: "Stands before every topic and group, for several deployments on one Kafka.",
     fallback: "empty",
     read: Config.String("KAFKA_TOPIC_PREFIX").pipe(Config.withDefault(""))
-  }),
-  nodeHost: setting({
-    name: "NODE_HOST",
-    about: "Where the other nodes reach this one: the pod's address on Kubernetes.",
-    fallback: "127.0.0.1",
-    production: "10.0.0.11",
-    read: Config.NonEmptyString("NODE_HOST").pipe(Config.withDefault("127.0.0.1"))
-  }),
-  nodePort: setting({
-    name: "NODE_PORT",
-    about: "The port for the other nodes. Only they should reach it.",
-    fallback: "8081",
-    read: Config.schema(Port, "NODE_PORT").pipe(Config.withDefault(8081))
-  }),
-  nodeListenHost: setting({
-    name: "NODE_LISTEN_HOST",
-    about: "The address to listen on for the other nodes.",
-    fallback: "the same as NODE_HOST",
-    read: Config.option(Config.NonEmptyString("NODE_LISTEN_HOST"))
-  }),
-  lease: setting({
-    name: "BECKON_LEASE",
-    about: "How long a node that is silent keeps its partitions: the longest stall after a node died.",
-    fallback: "6 seconds",
-    read: Config.Duration("BECKON_LEASE").pipe(Config.withDefault(Duration.seconds(6)))
-  }),
-  jwtSecret: setting({
-    name: "BECKON_JWT_SECRET",
-    about:
-      "The key of HS256 tokens, at least 32 bytes. Your issuer signs with it. `hex:` and hexadecimal digits for bytes that are no text, such as those of the file `jwt.secret`.",
-    fallback: "a file in the data folder, made at the first start",
-    production: "change-me-to-at-least-32-random-bytes",
-    secret: true,
-    read: Config.option(Config.Redacted("BECKON_JWT_SECRET"))
-  }),
-  deviceTokenSecret: setting({
-    name: "BECKON_DEVICE_TOKEN_SECRET",
-    about:
-      "The key that device tokens and the secrets of webhooks are encrypted with: 32 bytes in hexadecimal, the same on every node (openssl rand -hex 32). Under another key what is stored cannot be read.",
-    fallback: "a file in the data folder, made at the first start",
-    production: "change-me-to-64-hexadecimal-digits",
-    secret: true,
-    read: Config.option(Config.Redacted("BECKON_DEVICE_TOKEN_SECRET"))
-  }),
-  allowedOrigins: setting({
-    name: "BECKON_ALLOWED_ORIGINS",
-    about:
-      "Comma-separated origins of pages that may call the API and open sockets, for tenants that set none themselves.",
-    fallback: "all: a token is needed anyway",
-    production: "https://app.example.com",
-    read: Config.option(Config.NonEmptyString("BECKON_ALLOWED_ORIGINS"))
-  }),
-  mailboxIdle: setting({
-    name: "BECKON_MAILBOX_IDLE",
-    about: "How long a mailbox without sessions and work stays awake.",
-    fallback: "1 minute",
-    read: Config.Duration("BECKON_MAILBOX_IDLE").pipe(Config.withDefault(Duration.minutes(1)))
-  }),
-  drainTimeout: setting({
-    name: "DRAIN_TIMEOUT",
-    about: "How long a stop may take; what is left then is cut off.",
-    fallback: "4 seconds",
-    production: "25 seconds",
-    read: Config.Duration("DRAIN_TIMEOUT").pipe(Config.withDefault(Duration.seconds(4)))
-  }),
-  retentionEvery: setting({
-    name: "RETENTION_EVERY",
-    about: "How often what tenants no longer keep (their setting `retention`) is thrown away; one node does it.",
-    fallback: "1 hour",
-    read: Config.Duration("RETENTION_EVERY").pipe(Config.withDefault(Duration.hours(1)))
-  }),
-  metricsToken: setting({
-    name: "METRICS_TOKEN",
-    about: "The bearer token with which Prometheus reads /metrics.",
-    fallback: "none: a credential with the scope tenants:read",
-    production: "change-me-to-a-long-random-token",
-    secret: true,
-    read: Config.option(Config.Redacted("METRICS_TOKEN"))
-  }),
-  logLevel: setting({
-    name: "BECKON_LOG_LEVEL",
-    about: "The least level that is logged: trace, debug, info, warn, error, fatal or none.",
-    fallback: "info",
-    read: Config.schema(LogLevel, "BECKON_LOG_LEVEL").pipe(
-      Config.withDefault("info" as const),
-      Config.map((level) => logLevels[level])
-    )
-  }),
+  })
+}
+
+export const settings = {
+  ...server,
+  ...database,
+  ...nodes,
+  ...kafka,
   ...identitySettings,
-  ...batchSettings,
-  ...bulkSettings,
   ...httpSettings,
   ...secretSettings,
+  ...batchSettings,
+  ...bulkSettings,
   ...deliverySettings
 }
+
+/** The same in the order of the documentation. */
+export const chapters: ReadonlyArray<readonly [title: string, table: Readonly<Record<string, Setting<unknown>>>]> = [
+  ["The server", server],
+  ["The database", database],
+  ["Several nodes", nodes],
+  ["Kafka", kafka],
+  ["Who may call", identitySettings],
+  ["Calls and sockets", httpSettings],
+  ["Secrets at rest", secretSettings],
+  ["Batches and files", { ...batchSettings, ...bulkSettings }],
+  ["Deliveries, and accounts with senders", deliverySettings]
+]

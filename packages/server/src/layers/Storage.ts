@@ -121,13 +121,16 @@ const layerStores = Layer.mergeAll(
 )
 
 const layerMaintenance = Layer.unwrap(
-  Effect.map(ServerConfig, ({ databaseUrl }) => (Option.isNone(databaseUrl) ? PgliteMaintenance.layer : Layer.empty))
+  Effect.map(ServerConfig, ({ databaseUrl }) =>
+    // On a server of its own `beckon keyring rotate` comes when all nodes have the new key, and not with the first that has it.
+    Option.isNone(databaseUrl) ? Layer.merge(PgliteMaintenance.layer, Resealing.layer) : Layer.empty
+  )
 )
 
 /** Stores on the migrated database, and the bus. */
 export const layer = Bus.layer.pipe(
   Layer.provideMerge(layerStores),
-  Layer.merge([layerMaintenance, Resealing.layer]),
+  Layer.merge(layerMaintenance),
   Layer.provide(layerMigrated),
   Layer.provide(layerCipher),
   Layer.provideMerge(layerDatabase)

@@ -211,15 +211,17 @@ const discard = Effect.fnUntraced(function* (
   request: Extract<StateRequest, { _tag: "Trim" | "Erase" }>,
   deps: Dependencies
 ): Effect.fn.Return<Change, StoreUnavailable> {
+  // What fails may have been done: the floor is read anew before anybody resumes.
+  const forget = Effect.sync(() => reset(mailbox, deps.outlet))
   if (request._tag === "Erase") {
-    const changed = yield* deps.store.erase(mailbox.key)
     // Clients come again, and are told that what they have is not recovered.
-    reset(mailbox, deps.outlet)
+    const changed = yield* Effect.ensuring(deps.store.erase(mailbox.key), forget)
     return { changed, unread: 0 }
   }
   const state = yield* loadState(mailbox, deps)
   const uptoSeq = Math.min(request.uptoSeq, state.seq)
-  const { trimmed, unread } = yield* deps.store.trim(mailbox.key, uptoSeq, trimAtOnce)
+  const trimming = deps.store.trim(mailbox.key, uptoSeq, trimAtOnce)
+  const { trimmed, unread } = yield* Effect.onError(trimming, () => forget)
   const now = mailbox.state ?? state
   mailbox.state = { ...now, floor: Math.max(now.floor, uptoSeq), unread }
   return { changed: trimmed, unread }

@@ -12,6 +12,8 @@ export interface MailboxSettingsShape {
   readonly capacity: number
   /** A mailbox without sessions and work is put away after this time. */
   readonly idleAfter: Duration.Duration
+  /** Mailboxes of a partition that may stay awake without sessions; of more, those that were used longest ago are put away. */
+  readonly awake: number
   /** Notifications of one page of a resume. */
   readonly resumePage: number
   /** Changes of state that a resume brings, at most; beyond that it starts fresh. */
@@ -30,6 +32,7 @@ export const defaults: MailboxSettingsShape = {
   commitConcurrency: 1,
   capacity: 4_096,
   idleAfter: Duration.minutes(1),
+  awake: 256,
   resumePage: 200,
   resumeChanges: 10_000,
   freshWindow: Duration.hours(24),

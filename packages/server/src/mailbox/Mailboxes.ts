@@ -96,7 +96,7 @@ export class Mailboxes extends Context.Service<
       }
 
       const deliver = Effect.fnUntraced(function* (asked: ReadonlyArray<Draft>) {
-        const drafts = CallOrigin.correlated(asked, (yield* CallOrigin.CallOrigin).correlationId)
+        const drafts = CallOrigin.correlated(asked, yield* CallOrigin.CallOrigin)
         const groups = group(drafts, (draft) => draft)
         const first = groups[0]
         if (groups.length === 1 && first !== undefined) return yield* deliverTo(first[0], drafts)

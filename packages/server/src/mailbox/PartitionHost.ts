@@ -37,6 +37,7 @@ const makeHost = Effect.gen(function* () {
   const resident = yield* ResidentMailboxes
   const address = yield* CurrentAddress
   const scope = yield* Effect.scope
+  const home = yield* Effect.context()
   const mailboxes = new Map<string, Mailbox.Mailbox>()
   const dirty = new Map<string, Mailbox.Mailbox>()
   resident.add(address.entityId, mailboxes)
@@ -47,13 +48,17 @@ const makeHost = Effect.gen(function* () {
     const known = mailboxes.get(name)
     if (known !== undefined) {
       known.lastUsed = now
+      mailboxes.delete(name)
+      mailboxes.set(name, known)
       return known
     }
     const made = yield* Mailbox.make(key, now)
     const other = mailboxes.get(name)
     if (other !== undefined) return other
     mailboxes.set(name, made)
-    made.fiber = yield* Effect.forkIn(Mailbox.supervised(made, deps), scope)
+    // It lives longer than the call that wakes it: with that call's context it would keep its request, its rights and its log.
+    const life = Effect.annotateLogs(Mailbox.supervised(made, deps), { tenant: key.tenantId, user: key.userId })
+    made.fiber = yield* Effect.forkIn(Effect.setContext(life, home), scope)
     return made
   })
 
@@ -62,12 +67,41 @@ const makeHost = Effect.gen(function* () {
     else Queue.offerUnsafe(mailbox.queue, command)
   }
 
-  const ask = <A>(key: MailboxKey, command: (done: (exit: Exit.Exit<A, Unavailable>) => void) => Mailbox.Command) =>
+  /** A mailbox can be put away between its being found and its being told: then it is looked for again. */
+  const isAwake = (mailbox: Mailbox.Mailbox): boolean => mailboxes.get(Keys.toString(mailbox.key)) === mailbox
+
+  const ask = <A>(
+    key: MailboxKey,
+    command: (done: (exit: Exit.Exit<A, Unavailable>) => void) => Mailbox.Command
+  ): Effect.Effect<A, Unavailable> =>
     Effect.flatMap(mailboxOf(key), (mailbox) =>
-      Effect.callback<A, Unavailable>((resume) => tell(mailbox, command(resume)))
+      Effect.callback<A, Unavailable>((resume) => {
+        if (isAwake(mailbox)) tell(mailbox, command(resume))
+        else resume(ask(key, command))
+      })
     )
 
-  const deliver = Effect.fnUntraced(function* (drafts: ReadonlyArray<Draft>) {
+  /**
+   * A batch to a million users wakes a million mailboxes: beyond `awake` of them that nobody listens to, those that were used
+   * longest ago are put away. The map is in the order of use.
+   */
+  let listening = 0
+  const disperse = Effect.suspend(() => {
+    let surplus = mailboxes.size - listening - deps.settings.awake
+    if (surplus <= 0) return Effect.void
+    const leaving: Array<Mailbox.Mailbox> = []
+    for (const mailbox of mailboxes.values()) {
+      if (surplus <= 0) break
+      if (!Mailbox.isIdle(mailbox, mailbox.lastUsed, 0)) continue
+      leaving.push(mailbox)
+      surplus -= 1
+    }
+    return Effect.forEach(leaving, (mailbox) => sleep(Keys.toString(mailbox.key), mailbox), { discard: true })
+  })
+
+  const deliver = Effect.fnUntraced(function* (
+    drafts: ReadonlyArray<Draft>
+  ): Effect.fn.Return<ReadonlyArray<Accepted>, Unavailable> {
     const groups = new Map<string, { readonly key: MailboxKey; readonly indexes: Array<number> }>()
     drafts.forEach((draft, index) => {
       const name = Keys.toString(draft)
@@ -79,11 +113,12 @@ const makeHost = Effect.gen(function* () {
     for (const { indexes, key } of groups.values()) {
       targets.push([yield* mailboxOf({ tenantId: key.tenantId, userId: key.userId }), indexes])
     }
-    return yield* Effect.callback<ReadonlyArray<Accepted>, Unavailable>((resume) => {
+    const answered = yield* Effect.callback<ReadonlyArray<Accepted>, Unavailable>((resume) => {
       const answers: Array<Accepted> = []
       let waiting = targets.length
       let failure: Exit.Exit<never, Unavailable> | undefined
-      if (waiting === 0) resume(Exit.succeed(answers))
+      if (waiting === 0) return resume(Exit.succeed(answers))
+      if (!targets.every(([mailbox]) => isAwake(mailbox))) return resume(deliver(drafts))
       for (const [mailbox, indexes] of targets) {
         let answered = false
         tell(mailbox, {
@@ -100,6 +135,8 @@ const makeHost = Effect.gen(function* () {
         })
       }
     })
+    yield* disperse
+    return answered
   })
 
   const acknowledge = (
@@ -140,13 +177,18 @@ const makeHost = Effect.gen(function* () {
         )
   })
 
+  const sleep = (name: string, mailbox: Mailbox.Mailbox): Effect.Effect<void> => {
+    mailboxes.delete(name)
+    return mailbox.fiber === undefined ? Effect.void : Fiber.interrupt(mailbox.fiber)
+  }
+
   const putAway = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
     const idleAfter = Duration.toMillis(deps.settings.idleAfter)
+    listening = 0
     for (const [name, mailbox] of mailboxes) {
-      if (!Mailbox.isIdle(mailbox, now, idleAfter)) continue
-      mailboxes.delete(name)
-      if (mailbox.fiber !== undefined) yield* Fiber.interrupt(mailbox.fiber)
+      if (Mailbox.isIdle(mailbox, now, idleAfter)) yield* sleep(name, mailbox)
+      else if (mailbox.sessions.size > 0) listening += 1
     }
   })
 

@@ -4,7 +4,8 @@
  * **Details**
  *
  * An account is built before it is saved, so that what cannot work is refused with the name of the field. No answer, no error
- * and no audit entry has a credential in it.
+ * and no audit entry has a credential in it. Credentials that are kept are sent only where they were given for: a change of that
+ * needs them anew.
  */
 import { Clock, Context, DateTime, Effect, Layer, Option, Redacted } from "effect"
 import type { Schema } from "effect"
@@ -15,10 +16,9 @@ import { DeliveryId } from "@beckon/domain/Delivery"
 import type { SendOutcome } from "@beckon/domain/Delivery"
 import type { CurrentIdentity } from "@beckon/domain/Identity"
 import type { TenantId } from "@beckon/domain/Identifiers"
-import { Conflict, NotFound, Unprocessable } from "@beckon/domain/Problem"
-import type { Unavailable } from "@beckon/domain/Problem"
+import { Conflict, NotFound, Unavailable, Unprocessable } from "@beckon/domain/Problem"
 import { ProviderAccountStore } from "@beckon/domain/ports/ProviderAccountStore"
-import { channelOf, decodeForm } from "@beckon/domain/ProviderAccount"
+import { channelOf, decodeForm, redirectedBy } from "@beckon/domain/ProviderAccount"
 import type { ProviderAccount, ProviderKind } from "@beckon/domain/ProviderAccount"
 import { Audit } from "../audit/Audit.ts"
 import { storeToProblem } from "../inbox/Inbox.ts"
@@ -27,6 +27,9 @@ import type { AccountProvider, Outside } from "./AccountProviders.ts"
 import { TenantProviders } from "./TenantProviders.ts"
 
 export const maxAccounts = 20
+
+/** Changes that come between a read and its write; so many in a row are no accident. */
+const maxRounds = 5
 
 const unknown = new NotFound({ detail: "id: no account of your tenant has this id" })
 
@@ -156,6 +159,31 @@ const make = Effect.fnUntraced(function* (outside: Outside) {
     return Redacted.make(JSON.stringify(fields), { label: "provider credentials" })
   })
 
+  /** Answers nothing when somebody else has changed the account meanwhile: what was checked is not what is there. */
+  const changeOf = Effect.fnUntraced(function* (before: ProviderAccount, patch: ProviderPatch) {
+    const { id, kind, tenantId, version } = before
+    const settings: Schema.JsonObject | undefined =
+      patch.settings === undefined ? undefined : { ...(yield* checked(kind, "settings", patch.settings)) }
+    const given = patch.credentials === undefined ? undefined : yield* jsonOf(kind, patch.credentials)
+    const redirected = settings === undefined ? undefined : redirectedBy(kind, before.settings, settings)
+    if (redirected !== undefined && given === undefined) {
+      return yield* new Unprocessable({
+        detail: `credentials: give them too; settings.${redirected} changes where they are sent`
+      })
+    }
+    if (settings !== undefined || given !== undefined) {
+      const credentials = given ?? (yield* credentialsOf(tenantId, id))
+      yield* tryOut({ ...before, settings: settings ?? before.settings }, credentials)
+    }
+    const { credentials: _credentials, settings: _settings, ...plain } = patch
+    const change = {
+      ...plain,
+      ...(settings === undefined ? {} : { settings }),
+      ...(given === undefined ? {} : { credentials: given })
+    }
+    return yield* Effect.catch(store.update(tenantId, id, change, yield* DateTime.now, version), storeToProblem)
+  })
+
   return ProviderAccounts.of({
     list: (tenantId) => Effect.catch(store.list(tenantId), storeToProblem),
     get,
@@ -180,30 +208,20 @@ const make = Effect.fnUntraced(function* (outside: Outside) {
     }, Effect.uninterruptible),
 
     update: Effect.fn("ProviderAccounts.update")(function* (tenantId, id, patch) {
-      const before = yield* get(tenantId, id)
-      const settings: Schema.JsonObject | undefined =
-        patch.settings === undefined ? undefined : { ...(yield* checked(before.kind, "settings", patch.settings)) }
-      const given = patch.credentials === undefined ? undefined : yield* jsonOf(before.kind, patch.credentials)
-      if (settings !== undefined || given !== undefined) {
-        const credentials = given ?? (yield* credentialsOf(tenantId, id))
-        yield* tryOut({ ...before, settings: settings ?? before.settings }, credentials)
+      for (let round = 0; round < maxRounds; round++) {
+        const before = yield* get(tenantId, id)
+        const changed = yield* changeOf(before, patch)
+        if (Option.isNone(changed)) continue
+        yield* providers.changed(tenantId)
+        yield* audit.record({
+          action: "provider.update",
+          target: `provider/${id}`,
+          before: shown(before),
+          after: shown(changed.value)
+        })
+        return changed.value
       }
-      const { credentials: _credentials, settings: _settings, ...plain } = patch
-      const change = {
-        ...plain,
-        ...(settings === undefined ? {} : { settings }),
-        ...(given === undefined ? {} : { credentials: given })
-      }
-      const changed = yield* Effect.catch(store.update(tenantId, id, change, yield* DateTime.now), storeToProblem)
-      if (Option.isNone(changed)) return yield* unknown
-      yield* providers.changed(tenantId)
-      yield* audit.record({
-        action: "provider.update",
-        target: `provider/${id}`,
-        before: shown(before),
-        after: shown(changed.value)
-      })
-      return changed.value
+      return yield* new Unavailable({ detail: "Others change this account at the same time; try again." })
     }, Effect.uninterruptible),
 
     remove: Effect.fn("ProviderAccounts.remove")(function* (tenantId, id) {

@@ -115,14 +115,17 @@ const make = Effect.fnUntraced(function* (outside: Outside, isShared: (tenantId:
         })
       ),
     keptFor,
-    capacity: tenants
+    capacity: tenants,
+    // Anybody may name a tenant in the path of a callback. Most real ones have no account either.
+    isAbsent: (accounts) => accounts.length === 0,
+    absentCapacity: tenants
   })
 
   const build = ({ account, credentials }: OpenedAccount): Effect.Effect<AccountProvider, never, Scope.Scope> => {
     const refuse = (code: string, reason: string) =>
       Effect.as(
         Effect.annotateLogs(Effect.logError(`ALARM: an account with a sender cannot be used: ${reason}`), {
-          tenantId: account.tenantId,
+          tenant: account.tenantId,
           account: account.id
         }),
         AccountProviders.broken(account, "credentials", code, reason)

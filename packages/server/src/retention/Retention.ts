@@ -73,7 +73,7 @@ export const make = Effect.fnUntraced(function* ({ every, pause = "20 millis" }:
     while (true) {
       const gone = yield* store.sweep(tenantId, kept, before, rowsAtOnce)
       total += gone
-      if (gone < rowsAtOnce) return total
+      if (gone === 0) return total
       yield* Effect.sleep(pause)
     }
   })

@@ -20,14 +20,17 @@ import type { TenantId } from "@beckon/domain/Identifiers"
 import { Conflict, NotFound, Unavailable, Unprocessable } from "@beckon/domain/Problem"
 import type { PreconditionFailed } from "@beckon/domain/Problem"
 import { asSystem } from "@beckon/domain/ports/RowAccess"
+import type { StoreUnavailable } from "@beckon/domain/ports/NotificationStore"
+import { TenantSecretStore } from "@beckon/domain/ports/TenantSecretStore"
 import { TenantStore } from "@beckon/domain/ports/TenantStore"
 import type { NewTenant, TenantChange } from "@beckon/domain/ports/TenantStore"
 import { patched, TenantSettings } from "@beckon/domain/Tenant"
-import type { Tenant, TenantStatus } from "@beckon/domain/Tenant"
+import type { Tenant, TenantSettingsPatch, TenantStatus } from "@beckon/domain/Tenant"
 import { OutboundPost } from "@beckon/infra/webhook/OutboundPost"
 import { Audit } from "../audit/Audit.ts"
 import * as Conditional from "../http/Conditional.ts"
 import { storeToProblem } from "../inbox/Inbox.ts"
+import * as BoundCredential from "../users/BoundCredential.ts"
 import { Tenants } from "./Tenants.ts"
 
 /** The version that the caller wants to change; absent: whichever is there. */
@@ -80,6 +83,7 @@ export class TenantAdmin extends Context.Service<
     TenantAdmin,
     Effect.gen(function* () {
       const store = yield* TenantStore
+      const secrets = yield* TenantSecretStore
       const tenants = yield* Tenants
       const audit = yield* Audit
       const outbound = yield* OutboundPost
@@ -91,7 +95,7 @@ export class TenantAdmin extends Context.Service<
         )
 
       /** A URL is judged as it is written; what its name leads to, at every connection. */
-      const checked = Effect.fnUntraced(function* (settings: TenantSettings) {
+      const checked = Effect.fnUntraced(function* (tenantId: TenantId, settings: TenantSettings) {
         const { recipients } = settings
         if (recipients?.source !== "external") return settings
         const url = yield* Effect.mapError(
@@ -100,6 +104,13 @@ export class TenantAdmin extends Context.Service<
         )
         if (url.search !== "" || url.hash !== "") {
           return yield* new Unprocessable({ detail: "settings.recipients.url: without ? and #" })
+        }
+        // What the service account was given for does not change behind the back of whoever gave it.
+        const kept = yield* secrets.get(tenantId, "user_service")
+        if (Option.isSome(kept) && !BoundCredential.isFor(kept.value, url.href)) {
+          return yield* new Unprocessable({
+            detail: `settings.recipients.url: the service account was given for ${BoundCredential.originOf(kept.value)}; remove it first, and give the one for this origin afterwards`
+          })
         }
         return { ...settings, recipients: { ...recipients, url: url.href } }
       })
@@ -118,7 +129,7 @@ export class TenantAdmin extends Context.Service<
 
       const create = Effect.fn("TenantAdmin.create")(
         function* (tenant: NewTenant) {
-          const settings = yield* checked(tenant.settings)
+          const settings = yield* checked(tenant.id, tenant.settings)
           const made = yield* store.create({ ...tenant, settings }, yield* DateTime.now)
           if (Option.isSome(made)) return yield* changed("create", undefined, made.value)
           return yield* new Conflict({ detail: "id: there is, or was, a tenant of this id" })
@@ -127,10 +138,15 @@ export class TenantAdmin extends Context.Service<
         Effect.catchTag("StoreUnavailable", storeToProblem)
       )
 
+      const settingsOf = (former: Tenant, patch: TenantSettingsPatch) => {
+        const settings = patched(former.settings, patch)
+        return patch.recipients === undefined ? Effect.succeed(settings) : checked(former.id, settings)
+      }
+
       const changeOf = Effect.fnUntraced(function* (former: Tenant, { name, settings }: TenantPatch) {
         const change: TenantChange = {
           ...(name === undefined ? {} : { name }),
-          ...(settings === undefined ? {} : { settings: yield* checked(patched(former.settings, settings)) })
+          ...(settings === undefined ? {} : { settings: yield* settingsOf(former, settings) })
         }
         return change
       })
@@ -139,7 +155,7 @@ export class TenantAdmin extends Context.Service<
         tenantId: TenantId,
         action: string,
         expected: Expected,
-        change: (former: Tenant) => Effect.Effect<TenantChange, Unprocessable>
+        change: (former: Tenant) => Effect.Effect<TenantChange, StoreUnavailable | Unprocessable>
       ) {
         for (let round = 0; round < maxRounds; round++) {
           const former = yield* find(tenantId)

@@ -6,12 +6,13 @@ import { Base64 } from "effect/encoding"
 import type { NewCredential } from "@beckon/domain/api/TenantApi"
 import { CurrentIdentity } from "@beckon/domain/Identity"
 import type { UserId } from "@beckon/domain/Identifiers"
-import { Conflict, NotFound } from "@beckon/domain/Problem"
+import { Conflict, NotFound, Unprocessable } from "@beckon/domain/Problem"
 import type { Unavailable } from "@beckon/domain/Problem"
 import { TenantSecretStore } from "@beckon/domain/ports/TenantSecretStore"
 import type { User } from "@beckon/domain/ports/UserDirectory"
 import { Audit } from "../audit/Audit.ts"
 import { storeToProblem } from "../inbox/Inbox.ts"
+import * as BoundCredential from "./BoundCredential.ts"
 import { Recipients } from "./Recipients.ts"
 import { UserServices } from "./UserServices.ts"
 
@@ -21,13 +22,10 @@ export interface CredentialState {
 }
 
 /** What goes into `Authorization` (RFC 6750, RFC 7617). */
-const authorizationOf = (credential: NewCredential): Redacted.Redacted =>
-  Redacted.make(
-    credential.type === "bearer"
-      ? `Bearer ${Redacted.value(credential.token)}`
-      : `Basic ${Base64.encode(`${credential.username}:${Redacted.value(credential.password)}`)}`,
-    { label: "service account at the user service" }
-  )
+const authorizationOf = (credential: NewCredential): string =>
+  credential.type === "bearer"
+    ? `Bearer ${Redacted.value(credential.token)}`
+    : `Basic ${Base64.encode(`${credential.username}:${Redacted.value(credential.password)}`)}`
 
 const name = "user_service"
 
@@ -35,7 +33,10 @@ export class UserServiceAccounts extends Context.Service<
   UserServiceAccounts,
   {
     readonly state: Effect.Effect<CredentialState, Unavailable, CurrentIdentity>
-    readonly set: (credential: NewCredential) => Effect.Effect<CredentialState, Unavailable, CurrentIdentity>
+    /** For the origin of the user service that is set now, and for no other. */
+    readonly set: (
+      credential: NewCredential
+    ) => Effect.Effect<CredentialState, Unavailable | Unprocessable, CurrentIdentity>
     readonly remove: Effect.Effect<void, NotFound | Unavailable, CurrentIdentity>
     /** Asks for one user, past what is kept. */
     readonly test: (
@@ -65,14 +66,24 @@ export class UserServiceAccounts extends Context.Service<
           return { set: Option.isSome(setAt), updatedAt: Option.getOrNull(setAt) }
         }).pipe(Effect.catch(storeToProblem)),
 
-        set: Effect.fn("UserServiceAccounts.set")(function* (credential) {
-          const { tenantId } = yield* CurrentIdentity
-          const now = yield* DateTime.now
-          yield* secrets.set(tenantId, name, authorizationOf(credential), now)
-          yield* services.credentialChanged(tenantId)
-          yield* note("set")
-          return { set: true, updatedAt: now }
-        }, Effect.catch(storeToProblem)),
+        set: Effect.fn("UserServiceAccounts.set")(
+          function* (credential) {
+            const { tenantId } = yield* CurrentIdentity
+            const now = yield* DateTime.now
+            const source = yield* recipients.externalOf(tenantId)
+            if (Option.isNone(source)) {
+              return yield* new Unprocessable({
+                detail: "settings.recipients.url: set it first; the service account goes to its origin only"
+              })
+            }
+            const kept = BoundCredential.bind(source.value.url, authorizationOf(credential))
+            yield* secrets.set(tenantId, name, kept, now)
+            yield* services.credentialChanged(tenantId)
+            yield* note("set")
+            return { set: true, updatedAt: now }
+          },
+          Effect.catchTag("StoreUnavailable", storeToProblem)
+        ),
 
         remove: Effect.gen(function* () {
           const { tenantId } = yield* CurrentIdentity

@@ -7,7 +7,7 @@
  * not asked before. Calls that fail one after the other open the circuit of the tenant's service, on all nodes, so that a dead
  * service costs nobody a time limit again and again.
  */
-import { Context, Duration, Effect, Hash, Layer, Schedule, Schema } from "effect"
+import { Context, Duration, Effect, Hash, Layer, Option, Schedule, Schema } from "effect"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import type { TenantId, UserId } from "@beckon/domain/Identifiers"
 import { asSystem } from "@beckon/domain/ports/RowAccess"
@@ -16,6 +16,7 @@ import type { ExternalRecipients } from "@beckon/domain/Tenant"
 import { ExternalUsers } from "@beckon/infra/users/ExternalUsers"
 import type { ExternalUser, UserPage, UserService, UserServiceFailed } from "@beckon/infra/users/ExternalUsers"
 import * as FreshCache from "../caches/FreshCache.ts"
+import * as BoundCredential from "./BoundCredential.ts"
 
 /** A tenant's users cannot be had now. */
 export class UsersAway extends Schema.TaggedError<UsersAway>()("UsersAway", {
@@ -99,24 +100,25 @@ export class UserServices extends Context.Service<
         Effect.gen(function* () {
           if (!failing.has(tenantId)) {
             failing.add(tenantId)
-            yield* Effect.annotateLogs(Effect.logWarning(message), { tenantId })
+            yield* Effect.annotateLogs(Effect.logWarning(message), { tenant: tenantId })
           }
           return yield* new UsersAway({ retryAfter: wait, detail })
         })
 
       const recovered = (tenantId: TenantId) =>
         failing.delete(tenantId)
-          ? Effect.annotateLogs(Effect.logInfo("The user service answers again"), { tenantId })
+          ? Effect.annotateLogs(Effect.logInfo("The user service answers again"), { tenant: tenantId })
           : Effect.void
 
       const guarded = Effect.fnUntraced(function* (tenantId: TenantId, source: ExternalRecipients, call: Call) {
+        const credential = yield* Effect.mapError(
+          credentials.get(tenantId, ""),
+          (error) => new UsersAway({ retryAfter, detail: error.message })
+        )
         const service: UserService = {
           url: source.url,
           timeout: source.timeoutMs === undefined ? defaultTimeout : Duration.millis(source.timeoutMs),
-          authorization: yield* Effect.mapError(
-            credentials.get(tenantId, ""),
-            (error) => new UsersAway({ retryAfter, detail: error.message })
-          )
+          authorization: Option.flatMap(credential, (kept) => BoundCredential.authorizationFor(kept, source.url))
         }
         const asked = Effect.retry(call(service), {
           schedule: again,

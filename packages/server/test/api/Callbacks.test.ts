@@ -7,6 +7,7 @@ import type { DeliveryChannel } from "@beckon/domain/Delivery"
 import { TenantId, UserId } from "@beckon/domain/Identifiers"
 import { DeliveryStore } from "@beckon/domain/ports/DeliveryStore"
 import { receiptOf } from "@beckon/infra/callbacks/PushReceipt"
+import { CallGuard } from "../../src/http/CallGuard.ts"
 import * as CallbackHandlers from "../../src/api/CallbackHandlers.ts"
 import { TenantProviders } from "../../src/providers/TenantProviders.ts"
 import { CallbackSettings } from "../../src/api/CallbackSettings.ts"
@@ -49,8 +50,16 @@ const layerAccounts = Layer.unwrap(
   ])
 )
 
+/** Refused proofs that were counted against their address. */
+let counted = 0
+
+const layerGuard = Layer.succeed(CallGuard, {
+  failed: Effect.sync(() => void (counted += 1)),
+  enter: () => Effect.undefined
+})
+
 const servedWith = (given: Partial<CallbackSettingsShape>) =>
-  layerOf(api, CallbackHandlers.layer.pipe(Layer.provide(CallbackSettings.layer(given)))).pipe(
+  layerOf(api, CallbackHandlers.layer.pipe(Layer.provide([CallbackSettings.layer(given), layerGuard]))).pipe(
     Layer.provideMerge(layerAccounts),
     Layer.provideMerge(layerDeliveries)
   )
@@ -243,6 +252,16 @@ layer(servedWith(settings), { excludeTestServices: true, timeout: "60 seconds" }
       assert.deepStrictEqual((yield* tell(receiptOf(receiptSecret, id))).body, { data: { received: 1 } })
       assert.strictEqual(yield* stateOf(id), "seen")
       assert.strictEqual((yield* post("push", "[]")).status, 422)
+    })
+  )
+
+  it.effect("count against their address when they prove nothing, or name an account that is none", () =>
+    Effect.gen(function* () {
+      counted = 0
+      const forged = yield* post("whatsapp", "{}", { "x-hub-signature-256": `sha256=${"0".repeat(64)}` })
+      assert.deepStrictEqual([forged.status, counted], [401, 1])
+      const nobodys = yield* post(`whatsapp/made-up/01a00000-0000-7000-8000-000000000000`, "{}")
+      assert.deepStrictEqual([nobodys.status, counted], [404, 2])
     })
   )
 

@@ -1,10 +1,12 @@
 import { assert, layer } from "@effect/vitest"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
-import { Effect, Layer } from "effect"
+import { DateTime, Effect, Layer } from "effect"
 import { HttpApi, HttpApiMiddleware } from "effect/http-api"
 import { AuditApi } from "@beckon/domain/api/AuditApi"
 import { TenantApi, TenantsApi } from "@beckon/domain/api/TenantApi"
 import { TenantId } from "@beckon/domain/Identifiers"
+import { asSystem } from "@beckon/domain/ports/RowAccess"
+import { TenantStore } from "@beckon/domain/ports/TenantStore"
 import * as MemoryAuditLog from "@beckon/infra/memory/MemoryAuditLog"
 import * as MemoryTenantSecretStore from "@beckon/infra/memory/MemoryTenantSecretStore"
 import * as MemoryTenantStore from "@beckon/infra/memory/MemoryTenantStore"
@@ -250,6 +252,32 @@ layer(served, { excludeTestServices: true })("tenants over HTTP", (it) => {
       const log = yield* call("/api/v1/admin/audit", { as })
       for (const { text } of [put, refused, state, log, yield* call(own, { as })]) assert.notInclude(text, planted)
       assert.strictEqual(log.body.data[0].action, "user_service_credential.set")
+
+      // It goes nowhere else: not by another URL, nor by one after the directory.
+      const other = yield* PreparedService.start
+      const moveTo = (url: string) =>
+        call(own, { as, method: "PATCH", body: { settings: { recipients: { source: "external", url } } } })
+      const refuse = `settings.recipients.url: the service account was given for ${service.url}; remove it first, and give the one for this origin afterwards`
+      const moved = yield* moveTo(`${other.url}/`)
+      assert.deepStrictEqual([moved.status, moved.body.detail], [422, refuse])
+      yield* call(own, { as, method: "PATCH", body: { settings: { recipients: null } } })
+      const unplaced = yield* call(credential, { as, method: "PUT", body: { type: "bearer", token: planted } })
+      assert.deepStrictEqual([unplaced.status, unplaced.body.detail.split(":")[0]], [422, "settings.recipients.url"])
+      assert.strictEqual((yield* moveTo(`${other.url}/`)).status, 422)
+      assert.strictEqual((yield* moveTo(`${service.url}/v2/`)).status, 200)
+      // Even where the URL came into the store past that check.
+      const store = yield* TenantStore
+      const elsewhere = { source: "external", url: `${other.url}/` } as const
+      yield* asSystem(
+        store.update(TenantId.make("eta"), { settings: { recipients: elsewhere } }, undefined, yield* DateTime.now)
+      )
+      yield* Effect.flatMap(Tenants, (tenants) => tenants.changed(TenantId.make("eta")))
+      other.prepare(200, JSON.stringify({ data: [] }))
+      yield* test
+      assert.deepStrictEqual(
+        other.seen.map(({ headers, path: at }) => [at, headers["authorization"]]),
+        [["/users?ids=ada", undefined]]
+      )
       assert.strictEqual((yield* call(credential, { as, method: "DELETE" })).status, 204)
       assert.strictEqual((yield* call(credential, { as, method: "DELETE" })).status, 404)
     }).pipe(Effect.scoped)

@@ -84,12 +84,11 @@ layer(served, { excludeTestServices: true })("users over HTTP", (it) => {
       for (const [method, body] of [["GET"], ["PATCH", {}], ["DELETE"]] as const) {
         assert.strictEqual((yield* call(`${users}/eve`, { method, body, as: elsewhere })).status, 404, method)
         const refused = yield* call(`${users}/eve`, { method, body, as: { user: "eve" } })
-        assert.deepStrictEqual(
-          [refused.status, refused.body.detail],
-          [
-            403,
-            "scope: this needs users:read, which the roles service, admin, platform have, and which a credential that names scopes must name"
-          ]
+        const needed = method === "GET" ? "users:read" : "users:write"
+        assert.strictEqual(refused.status, 403)
+        assert.include(
+          refused.body.detail,
+          `scope: this needs ${needed}, which the roles service, admin, platform have`
         )
         assert.strictEqual((yield* call(`${users}/eve`, { method, body, as: null })).status, 401, method)
       }

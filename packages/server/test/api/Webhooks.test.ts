@@ -130,12 +130,11 @@ layer(served, { excludeTestServices: true })("webhooks over HTTP", (it) => {
       ] as const) {
         assert.strictEqual((yield* call(path, { method, body, as: elsewhere })).status, 404, path)
         const refused = yield* call(path, { method, body, as: { user: "ann" } })
-        assert.deepStrictEqual(
-          [refused.status, refused.body.detail],
-          [
-            403,
-            "scope: this needs webhooks:read, which the roles service, admin, platform have, and which a credential that names scopes must name"
-          ]
+        const needed = method === "GET" ? "webhooks:read" : "webhooks:write"
+        assert.strictEqual(refused.status, 403)
+        assert.include(
+          refused.body.detail,
+          `scope: this needs ${needed}, which the roles service, admin, platform have`
         )
         assert.strictEqual((yield* call(path, { method, body, as: null })).status, 401, path)
       }

@@ -127,6 +127,23 @@ describe("a chunk of a batch", () => {
     }).pipe(Effect.provide(layerBatchServices))
   )
 
+  it.effect("a row whose user was erased is sent to nobody, and counts as cancelled", () =>
+    Effect.gen(function* () {
+      const erased = { row: 2, userId: "" as UserId, isErased: true } as const
+      yield* filled(rowsOf(5).map((row) => (row.row === 2 ? erased : row)))
+      yield* work
+      expect(yield* countsOf).toMatchObject({
+        state: "completed",
+        accepted: 4,
+        cancelled: 1,
+        failed: 0,
+        duplicates: 0,
+        pending: 0
+      })
+      expect(yield* usersOf).toEqual(["user-1", "user-3", "user-4", "user-5"])
+    }).pipe(Effect.provide(layerBatchServices))
+  )
+
   for (const hours of [1, 30]) {
     it.effect(
       `${hours} hours after a slice was saved and not reported, nobody gets it twice`,

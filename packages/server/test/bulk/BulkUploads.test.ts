@@ -179,8 +179,9 @@ it.layer(layer)("uploads", (it) => {
 
   it.effect("under a key makes one batch, however often it comes", () =>
     Effect.gen(function* () {
-      for (const asked of [request(), request({ sha256: checksum })]) {
-        const key = keyOf("shop", asked.sha256 === undefined ? '"k1"' : undefined, asked)
+      const asked = request({ sha256: checksum })
+      for (const header of ['"k1"', undefined]) {
+        const key = yield* keyOf("shop", header, asked)
         const { batch } = yield* upload(file, { request: asked, key })
         const again = yield* Effect.flip(upload(file, { request: asked, key }))
         expect(again).toMatchObject({ _tag: "UploadKnown", batch: { id: batch.id } })
@@ -193,18 +194,19 @@ it.layer(layer)("uploads", (it) => {
     "under a key is told when it is still coming in, or was another one, and may come again when it failed",
     () =>
       Effect.gen(function* () {
-        const key = keyOf("shop", "k2", request())
+        const said = request({ sha256: checksum })
+        const key = yield* keyOf("shop", "k2", said)
         const scope = yield* Scope.make()
-        const first = yield* Scope.provide((yield* BulkUploads).begin(options({ key })), scope)
+        const first = yield* Scope.provide((yield* BulkUploads).begin(options({ key, request: said })), scope)
         yield* first.feed(bytesOf(file))
-        expect(yield* Effect.flip(upload(file, { key }))).toMatchObject({ _tag: "Conflict" })
+        expect(yield* Effect.flip(upload(file, { key, request: said }))).toMatchObject({ _tag: "Conflict" })
         yield* Scope.close(scope, Exit.void)
         expect(yield* Effect.flip(upload(file, { key, request: request({ title: "Other" }) }))).toMatchObject({
           _tag: "Unprocessable",
           detail: "Idempotency-Key: it was used for another upload"
         })
-        const { batch } = yield* upload(file, { key })
-        expect(yield* Effect.flip(upload(file, { key }))).toMatchObject({
+        const { batch } = yield* upload(file, { key, request: said })
+        expect(yield* Effect.flip(upload(file, { key, request: said }))).toMatchObject({
           _tag: "UploadKnown",
           batch: { id: batch.id }
         })
@@ -212,12 +214,17 @@ it.layer(layer)("uploads", (it) => {
       })
   )
 
-  it("has a key that is the caller's own, quoted or bare", () => {
-    const of = (caller: string, header: string) => keyOf(caller, header, request())?.requestId
-    expect(of("a", '"k"')).toBe(of("a", "k"))
-    expect(of("a", "k")).not.toBe(of("b", "k"))
-    expect(keyOf("a", undefined, request())).toBeUndefined()
-  })
+  it.effect("has a key that is the caller's own, quoted or bare, and no key without a checksum", () =>
+    Effect.gen(function* () {
+      const said = request({ sha256: checksum })
+      const of = (caller: string, header: string) => Effect.map(keyOf(caller, header, said), (key) => key?.requestId)
+      expect(yield* of("a", '"k"')).toBe(yield* of("a", "k"))
+      expect(yield* of("a", "k")).not.toBe(yield* of("b", "k"))
+      expect(yield* keyOf("a", undefined, request())).toBeUndefined()
+      // Another file under the same key would pass for the first one.
+      expect(yield* Effect.flip(keyOf("a", "k", request()))).toMatchObject({ _tag: "Unprocessable" })
+    })
+  )
 
   it.effect("counts its rows as calls: where a call would be refused the upload waits, and goes on", () =>
     Effect.gen(function* () {

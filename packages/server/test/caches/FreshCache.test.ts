@@ -74,6 +74,37 @@ describe("what nodes keep of a store", () => {
     }).pipe(Effect.provide(MemoryTopicBus.layer))
   )
 
+  it.effect("made-up keys push nothing out that is there, and what comes to be is seen", () =>
+    Effect.gen(function* () {
+      const rows = new Map([["a", 1]])
+      let asked = 0
+      const lookup = (_: TenantId, key: string) =>
+        Effect.sync(() => {
+          asked += 1
+          return rows.get(key)
+        })
+      const isAbsent = (value: number | undefined) => value === undefined
+      const options = {
+        topic: "things",
+        lookup,
+        keptFor: "1 minute",
+        capacity: 2,
+        isAbsent,
+        absentCapacity: 2
+      } as const
+      const cache = yield* FreshCache.make(options)
+      yield* TestClock.adjust(0)
+      yield* cache.get(acme, "a")
+      for (const key of ["x1", "x2", "x3", "x3"]) assert.isUndefined(yield* cache.get(acme, key))
+      assert.strictEqual(asked, 4)
+      assert.strictEqual(yield* cache.get(acme, "a"), 1)
+      assert.strictEqual(asked, 4)
+      rows.set("x3", 3)
+      yield* cache.changed(acme, "x3")
+      assert.strictEqual(yield* cache.get(acme, "x3"), 3)
+    }).pipe(Effect.provide(MemoryTopicBus.layer))
+  )
+
   it.effect("a deaf node keeps nothing for longer than a second", () =>
     Effect.gen(function* () {
       let asked = 0

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Option } from "effect"
-import { urlOf } from "../../src/cli/Serve.ts"
+import { readyLine, urlOf } from "../../src/cli/Serve.ts"
 import * as Text from "../../src/cli/Text.ts"
 import { parseLifetime } from "../../src/cli/Tokens.ts"
 
@@ -33,6 +33,21 @@ describe("lifetimes", () => {
 
   it.each(["", "0s", "12", "h", "-1h", "1.5h", "3651d", "999999999d", "12 h", "1h30m"])("%j is none", (text) => {
     expect(parseLifetime(text)).toEqual(Option.none())
+  })
+})
+
+describe("the ready line", () => {
+  const config = { dataDir: ".beckon", host: "0.0.0.0", jwtSecret: Option.none(), ownTokens: true }
+
+  it("says how to get a token, for the folder that has the secret", () => {
+    expect(readyLine(config, 8080)).toBe(
+      "Beckon is ready at http://127.0.0.1:8080 — get a token with: npx --yes pnpm beckon token alice"
+    )
+    expect(readyLine({ ...config, dataDir: "/srv/my data" }, 8080)).toMatch(/ token alice --data-dir '\/srv\/my data'$/)
+  })
+
+  it("offers no token that would be refused", () => {
+    expect(readyLine({ ...config, ownTokens: false }, 8080)).toBe("Beckon is ready at http://127.0.0.1:8080")
   })
 })
 

@@ -57,9 +57,13 @@ layer(layerOf({ tenants }), { excludeTestServices: true })("every call", (it) =>
       const { origins } = yield* Handlers
       const traced = (traceparent: string) => post({ name: "traced" }, undefined, { headers: { traceparent } })
       const good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-      expect((yield* traced(good)).headers["traceparent"]).toBe(good)
-      expect(origins.at(-1)?.traceparent).toBe(good)
-      expect((yield* traced(`cc${good.slice(2)}-more`)).headers["traceparent"]).toBe(`cc${good.slice(2)}`)
+      const told = (yield* traced(good)).headers["traceparent"]
+      // A span of our own in the caller's trace: his is its parent.
+      expect(told).toMatch(/^00-4bf92f3577b34da6a3ce929d0e0e4736-(?!00f067aa0ba902b7)[0-9a-f]{16}-01$/)
+      expect(origins.at(-1)?.traceparent).toBe(told)
+      expect((yield* traced(good)).headers["traceparent"]).not.toBe(told)
+      const later = (yield* traced(`cc${good.slice(2, -2)}fd-more`)).headers["traceparent"]
+      expect(later).toMatch(/^00-4bf92f3577b34da6a3ce929d0e0e4736-[0-9a-f]{16}-01$/)
       for (const bad of [
         "nonsense",
         `${good}-more`,
@@ -190,11 +194,13 @@ layer(layerOf({ settings: proxied }), { excludeTestServices: true })("behind a t
 })
 
 layer(layerOf().pipe(Layer.provide(layerLines)), { excludeTestServices: true })("a log line of a call", (it) => {
-  it.effect("names the call, the tenant and the user", () =>
+  it.effect("names the call, its trace, the tenant and the user", () =>
     Effect.gen(function* () {
-      yield* post({ name: "logged" }, undefined, { headers: { "x-correlation-id": "line-1" } })
+      const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+      yield* post({ name: "logged" }, undefined, { headers: { "x-correlation-id": "line-1", traceparent } })
       const [line] = lines.filter((one) => one.includes("making logged"))
       expect(line).toContain('"correlation_id":"line-1"')
+      expect(line).toContain('"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"')
       expect(line).toContain('"tenant":"acme"')
       expect(line).toContain('"user":"ada"')
     })

@@ -142,17 +142,38 @@ layer(layerOf(), { excludeTestServices: true })("a POST with an Idempotency-Key"
     })
   )
 
-  it.effect("knows an upload by its type, length and digest", () =>
+  it.effect("knows a body of any type by its bytes, up to 1 MiB", () =>
     Effect.gen(function* () {
-      const upload = (body: string, digest: string) =>
+      const send = (body: string) =>
+        call("/api/things", { raw: { body, type: "text/plain" }, headers: { "idempotency-key": "key-text" } })
+      const first = yield* send("a,b")
+      const again = yield* send("a,b")
+      expect([again.status, isReplay(again)]).toEqual([first.status, true])
+      expect((yield* send("a,c")).status).toBe(422)
+      const large = yield* post({ name: "x".repeat(1_100_000) }, "key-too-large")
+      expect(large.status).toBe(413)
+      expect(large.text).toContain("body: at most 1048576 bytes")
+    })
+  )
+
+  it.effect("leaves a body alone that is read as it comes, but for its type", () =>
+    Effect.gen(function* () {
+      const upload = (type: string, key = "key-csv") =>
         call("/api/things/upload", {
-          raw: { body, type: "text/csv" },
-          headers: { "idempotency-key": "key-csv", "content-digest": digest }
+          raw: { body: "x".repeat(200_000), type },
+          headers: { "idempotency-key": key }
         })
-      expect(yield* upload("a,b", "one")).toMatchObject({ status: 200, text: '{"bytes":3}' })
-      expect(isReplay(yield* upload("a,b", "one"))).toBe(true)
-      expect((yield* upload("a,b", "two")).status).toBe(422)
-      expect((yield* upload("a,b,c", "one")).status).toBe(422)
+      const csv = yield* upload("text/csv; charset=utf-8")
+      expect(csv).toMatchObject({ status: 200, text: '{"bytes":200000}' })
+      expect(isReplay(yield* upload("text/csv"))).toBe(false)
+      expect(yield* timesOf("upload")).toBe(2)
+      for (const type of ["application/json", "text/plain", ""]) {
+        const refused = yield* upload(type)
+        expect(refused.status).toBe(415)
+        expect(refused.text).toContain("content-type: text/csv")
+      }
+      expect((yield* upload("text/csv", '""')).status).toBe(400)
+      expect(yield* timesOf("upload")).toBe(2)
     })
   )
 

@@ -2,6 +2,7 @@
  * What happens to keys in time: claims are kept while a call is under way, answers for a day, and then nothing.
  */
 import { IdempotencyStore } from "@beckon/domain/ports/IdempotencyStore"
+import { StoreUnavailable } from "@beckon/domain/ports/NotificationStore"
 import { TenantId, UserId } from "@beckon/domain/Identifiers"
 import type { Identity } from "@beckon/domain/Identity"
 import * as MemoryIdempotencyStore from "@beckon/infra/memory/MemoryIdempotencyStore"
@@ -67,6 +68,38 @@ it.effect("a claim is kept for as long as the call takes, and the answer for 24 
     yield* TestClock.adjust("1 hour")
     assert.isUndefined(yield* another)
   }).pipe(Effect.provide(layer))
+)
+
+it.effect("a claim is kept although a beat of it is lost", () =>
+  Effect.gen(function* () {
+    const kept = yield* IdempotencyStore
+    let beats = 0
+    const layerFlaky = Idempotency.layer.pipe(
+      Layer.provide([
+        HttpSettings.layer(),
+        Layer.succeed(IdempotencyStore, {
+          ...kept,
+          extend: (...of) =>
+            Effect.suspend(() => {
+              beats += 1
+              return beats % 3 === 1
+                ? Effect.fail(new StoreUnavailable({ operation: "extend", cause: "away" }))
+                : kept.extend(...of)
+            })
+        })
+      ])
+    )
+    yield* Effect.gen(function* () {
+      const idempotency = yield* Idempotency
+      const call = newCall()
+      assert.isUndefined(yield* idempotency.begin(call, identity))
+      for (let minute = 0; minute < 5; minute++) {
+        yield* TestClock.adjust("59 seconds")
+        assert.strictEqual(yield* another, 409)
+      }
+    }).pipe(Effect.provide(layerFlaky))
+    assert.isAbove(beats, 10)
+  }).pipe(Effect.provide(MemoryIdempotencyStore.layer))
 )
 
 it.effect("what is over is thrown away without anybody asking for it", () =>

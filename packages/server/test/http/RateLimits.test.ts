@@ -33,7 +33,7 @@ layer(layerOf({ tenants }), { excludeTestServices: true })("rate limits", (it) =
       expect(refused.text).toContain("rate limit of this user: 0.01 a second, 4 at once")
       expect(refused.headers["ratelimit-remaining"]).toBe("0")
       expect(Number(refused.headers["retry-after"])).toBeGreaterThan(90)
-      expect(refused.headers["retry-after"]).toBe("100")
+      expect(refused.headers["retry-after"]).toMatch(/^(?:9\d|100)$/)
       const { asked } = yield* Handlers
       expect(asked.filter((name) => name === "limited")).toHaveLength(4)
       // What was refused took nothing of the tenant's: two of six are left for the others.
@@ -66,17 +66,18 @@ layer(layerOf({ tenants }), { excludeTestServices: true })("rate limits", (it) =
 const failing = { limits: { ...none, failures: still(3) } }
 
 layer(layerOf({ settings: failing }), { excludeTestServices: true })("an address", (it) => {
-  it.effect("that showed too many refused credentials is refused before the next one is looked at", () =>
+  it.effect("that showed too many refused credentials is told so, and a good one of it passes all the same", () =>
     Effect.gen(function* () {
       const guess = call("/api/things/a", { as: null, headers: { authorization: "Bearer guessed" } })
       const ok = yield* call("/api/things/a")
       expect(ok.status).toBe(200)
       expect(ok.headers["ratelimit-limit"]).toBeUndefined()
       for (const status of [401, 401, 401, 429, 429]) expect((yield* guess).status).toBe(status)
-      const right = yield* call("/api/things/a")
-      expect(right.status).toBe(429)
-      expect(right.headers["retry-after"]).toBe("100")
-      expect(right.text).toContain("too many refused credentials")
+      const wrong = yield* guess
+      expect(wrong.headers["retry-after"]).toMatch(/^(?:9\d|100)$/)
+      expect(wrong.text).toContain("too many refused credentials")
+      expect((yield* call("/api/things/a")).status).toBe(200)
+      expect((yield* guess).status).toBe(429)
     })
   )
 })

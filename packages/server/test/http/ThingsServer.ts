@@ -14,6 +14,7 @@ import {
   HttpApiSchema
 } from "effect/http-api"
 import { Authorization } from "@beckon/domain/api/Authorization"
+import { StreamedBody } from "@beckon/domain/api/StreamedBody"
 import { CallOrigin } from "@beckon/domain/CallOrigin"
 import { TenantId, UserId } from "@beckon/domain/Identifiers"
 import { RequiredScope } from "@beckon/domain/Policy"
@@ -56,7 +57,7 @@ class ThingsApi extends HttpApi.make("things")
         }),
         HttpApiEndpoint.post("upload", "/upload", {
           success: Schema.Struct({ bytes: Schema.Int })
-        }),
+        }).annotate(StreamedBody, ["text/csv"]),
         HttpApiEndpoint.get("read", "/:name", { params: { name: Schema.String }, success: Thing }),
         HttpApiEndpoint.put("change", "/:name", {
           params: { name: Schema.String },
@@ -222,6 +223,14 @@ const layerPlainRoutes = HttpRouter.use((router) =>
   ])
 )
 
+/** These take more than any handler reads at once. */
+const uploads = new Map(
+  ["/api/things", "/api/things/upload"].map((path) => [
+    path,
+    { maxBodyBytes: 2 ** 23, bodyTimeout: Duration.minutes(1) }
+  ])
+)
+
 export interface Options {
   readonly settings?: Partial<HttpSettingsShape>
   readonly tenants?: Readonly<Record<string, TenantSettings>>
@@ -242,7 +251,7 @@ export const layerOf = ({ buckets, idempotency, settings, tenants = {} }: Option
       )
     ),
     Layer.provide(UwsHttpServer.layer()),
-    Layer.provideMerge(UwsServer.layer({ host: "127.0.0.1", port: 0 })),
+    Layer.provideMerge(UwsServer.layer({ host: "127.0.0.1", port: 0, uploads })),
     Layer.provide(AuthorizationLive.layer),
     Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true })),
     Layer.provide(CallGuard.layer.pipe(Layer.provide(RateLimits.layer))),

@@ -9,7 +9,8 @@ import * as InProcessEventBus from "@beckon/infra/memory/InProcessEventBus"
 import * as MemoryDeadLetters from "@beckon/infra/memory/MemoryDeadLetters"
 import * as MemoryTopicBus from "@beckon/infra/memory/MemoryTopicBus"
 import * as MemoryTrackingGrants from "@beckon/infra/memory/MemoryTrackingGrants"
-import { EventIngest, tenantHeader } from "../../src/ingest/EventIngest.ts"
+import { tenantHeader } from "@beckon/domain/ports/EventBus"
+import { EventIngest } from "../../src/ingest/EventIngest.ts"
 import { OrderTracking } from "../../src/orders/OrderTracking.ts"
 import { TopicChecks } from "../../src/topics/TopicChecks.ts"
 import * as Mailboxes from "../mailbox/Fixture.ts"
@@ -59,7 +60,7 @@ describe("EventIngest", () => {
       ]
       yield* bus.publish([record(order("o1")), ...bad, record(order("o4", { eventType: "order_cancelled" }))])
       assert.deepStrictEqual(yield* titlesOf("ada"), ["Order Delivered", "Order Cancelled"])
-      const letters = (yield* deadLetters.list(10)).toReversed()
+      const letters = (yield* deadLetters.list({ limit: 10 })).toReversed()
       assert.deepStrictEqual(
         letters.map(({ value }) => value),
         bad.map(({ value }) => value)

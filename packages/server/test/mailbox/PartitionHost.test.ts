@@ -97,6 +97,22 @@ describe("a mailbox that has another owner's rows under its numbers", () => {
 })
 
 describe("an idle mailbox", () => {
+  it.effect("of too many, is put away when it was used longest ago; nobody's order suffers", () =>
+    Effect.gen(function* () {
+      const resident = yield* ResidentMailboxes
+      const mailboxes = yield* Mailboxes
+      yield* TestClock.adjust("2 seconds")
+      const users = Array.from({ length: 1_000 }, (_, index) => `user-${index}`)
+      const round = mailboxes.deliver(users.map((user) => draft(user)))
+      const answers = yield* Effect.all([round, round, round], { concurrency: "unbounded" })
+      // Two of each of the 64 partitions may stay, and those of the last batch.
+      assert.isAtMost(resident.count(), 64 * 2)
+      for (const index of users.keys()) {
+        assert.deepStrictEqual(answers.map((accepted) => accepted[index]?.seq ?? 0).toSorted(), [1, 2, 3])
+      }
+    }).pipe(Effect.provide(layer({ settings: { awake: 2 } })))
+  )
+
   it.effect("is put away, and comes back with the same numbers; one with a session stays", () =>
     Effect.gen(function* () {
       const resident = yield* ResidentMailboxes

@@ -67,6 +67,31 @@ describe("retention", () => {
     }).pipe(Effect.provide(layer()))
   )
 
+  it.live("a trim whose answer is lost is no gap for those who come back", () =>
+    Effect.gen(function* () {
+      const mailboxes = yield* Mailboxes
+      yield* mailboxes.deliver(Array.from({ length: 10 }, () => draft("ada")))
+      const first = yield* attach("ada", "phone")
+      yield* Effect.flip(mailboxes.changeState(keyOf("ada"), { _tag: "Trim", uptoSeq: 6 }))
+      const behind = yield* attach("ada", "tablet", positionOf(first, 3))
+      assert.isFalse(behind.recovered)
+      assert.deepStrictEqual(seqsOf(behind.frames), [7, 8, 9, 10])
+    }).pipe(
+      Effect.provide(
+        layer({
+          store: (store) => ({
+            ...store,
+            trim: (...args) =>
+              Effect.andThen(
+                store.trim(...args),
+                Effect.fail(new StoreUnavailable({ operation: "NotificationStore.trim", cause: "the answer is lost" }))
+              )
+          })
+        })
+      )
+    )
+  )
+
   it.live("an erased user's clients begin anew, under another epoch", () =>
     Effect.gen(function* () {
       const mailboxes = yield* Mailboxes
@@ -122,6 +147,7 @@ describe("retention", () => {
         ["deliveries", 500],
         ["deliveries", 500],
         ["deliveries", 200],
+        ["deliveries", 0],
         ["audit", 0]
       ])
     }).pipe(Effect.provide(layerOf({ retention: { deliveries: 1, audit: 1 } }, sweep)))

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
-import { createRoles, protect, reserve } from "../RowLevelSecurity.ts"
+import { createRoles, protect, reserve, rolesOf } from "../RowLevelSecurity.ts"
 import type { Protection } from "../RowLevelSecurity.ts"
 import { migrationsTable } from "../SqlMigrations.ts"
 
@@ -19,31 +19,51 @@ const special: Readonly<Record<string, Protection>> = {
   lookups: { shared: "tenant_id = ''" }
 }
 
-/** What a tenant may do with tables that know no tenants. */
-const shared: Readonly<Record<string, string>> = {
-  // A change and its events are one statement.
-  event_outbox: "insert"
-}
+/** Everything that the migrations before this one have made and that has tenants. */
+const tenanted: ReadonlyArray<string> = [
+  "api_keys",
+  "audit_log",
+  "batch_chunks",
+  "batch_errors",
+  "batches",
+  "deliveries",
+  "delivery_attempts",
+  "delivery_events",
+  "delivery_items",
+  "delivery_throttles",
+  "devices",
+  "friendships",
+  "idempotency_keys",
+  "lookups",
+  "mailboxes",
+  "notifications",
+  "preferences",
+  "provider_accounts",
+  "revocations",
+  "routing_policies",
+  "scheduled_notifications",
+  "template_versions",
+  "templates",
+  "tenant_secrets",
+  "tenants",
+  "users",
+  "webhook_endpoints",
+  "webhook_secrets"
+]
 
 /**
  * Row-level security on every table that there is so far; a later migration calls `protect` for its own.
+ *
+ * Tables by their names: another application's in the same schema are none of ours.
  */
 export const rowLevelSecurity: Effect.Effect<void, unknown, SqlClient> = Effect.gen(function* () {
   const sql = yield* SqlClient
   yield* createRoles(sql)
-  const tables = yield* sql<{ readonly name: string; readonly tenanted: boolean }>`
-    select c.relname::text as name, exists (
-      select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
-    ) as tenanted
-    from pg_class c where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p')
-      and pg_has_role(c.relowner, 'USAGE')
-    order by c.relname`
-  for (const { name, tenanted } of tables) {
-    const protection = special[name]
-    if (name === migrationsTable) yield* sql`grant select on ${sql(name)} to beckon_system`
-    else if (tenanted || protection !== undefined) yield* protect(sql, name, protection)
-    else yield* reserve(sql, name, shared[name])
-  }
+  for (const table of tenanted) yield* protect(sql, table, special[table])
+  for (const table of ["dead_letters", "duties", "sealed_keys"]) yield* reserve(sql, table)
+  // A change and its events are one statement.
+  yield* reserve(sql, "event_outbox", { tenant: "insert" })
+  yield* reserve(sql, migrationsTable, { system: "select" })
   // An embedded database has no autovacuum: the system does its work (PgliteMaintenance).
-  if (sql.driver === "pglite") yield* sql`grant pg_maintain to beckon_system`
+  if (sql.driver === "pglite") yield* sql`grant pg_maintain to ${sql((yield* rolesOf(sql)).system)}`
 })

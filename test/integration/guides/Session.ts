@@ -6,16 +6,17 @@
  * The `sh` blocks behind a line `<!-- run -->` are one session of bash, in which every command must end with 0. A `text` block that
  * follows one is what the reader then sees: each of its lines must be there, and `…` stands for anything. What is behind
  * `<!-- run until -->` is typed again until it shows that. The settings in front of the command behind `<!-- start -->` are the server's.
+ * Every other `sh` block says behind `<!-- not run: … -->` what it would need.
  *
  * **Gotchas**
  *
  * The addresses in the guides are those of a server on port 8080. curl's own configuration leads them to the server of the
  * test, and makes an answer of 400 or more a failure; the command line finds it by `PORT`.
  */
-import { assert, it } from "@effect/vitest"
+import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import path from "node:path"
 import { fileURLToPath } from "node:url"
 import * as BeckonProcess from "../../support/BeckonProcess.ts"
@@ -25,7 +26,21 @@ const workspace = fileURLToPath(new URL("../../..", import.meta.url))
 /** Seconds after which what is typed again should have shown what it is to show. */
 const patience = 30
 
-const fences = /^<!-- (run|run until|start) -->\n```sh\n(.*?)^```$(?:\n+```text\n(.*?)^```$)?/gms
+/** Which guides one test file follows: files run side by side. */
+export const guides = {
+  sending: ["README.md", "docs/guides/deliveries.md", "docs/guides/providers.md", "docs/guides/templates.md"],
+  many: ["docs/guides/batches.md", "docs/guides/bulk.md", "docs/guides/topics.md", "docs/guides/webhooks.md"],
+  sharing: ["docs/guides/http.md", "docs/guides/identities.md", "docs/guides/privacy.md", "docs/guides/tenants.md"],
+  moving: ["docs/guides/migrate.md"]
+} as const
+
+/** All that are there. */
+export const written = (): ReadonlyArray<string> => [
+  "README.md",
+  ...readdirSync(path.join(workspace, "docs/guides")).map((name) => `docs/guides/${name}`)
+]
+
+const fences = /^( *)<!-- (run|run until|start) -->\n\1```sh\n(.*?)^\1```$(?:\n+\1```text\n(.*?)^\1```$)?/gms
 
 interface Block {
   readonly kind: "run" | "run until" | "start"
@@ -40,20 +55,25 @@ const patternOf = (line: string): string =>
     .map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`))
     .join(".*")
 
-const blocksOf = (guide: string): ReadonlyArray<Block> =>
-  [...guide.matchAll(fences)].map(([, kind = "run", commands = "", text = ""]) => ({
+const blocksOf = (name: string): ReadonlyArray<Block> => {
+  const guide = readFileSync(path.join(workspace, name), "utf8")
+  const found = [...guide.matchAll(fences)].map(([, indent = "", kind = "run", commands = "", text = ""]) => ({
     kind: kind as Block["kind"],
     commands,
     shown: text
       .split("\n")
       .filter((line) => line !== "")
-      .map(patternOf)
+      .map((line) => patternOf(line.slice(indent.length)))
   }))
+  const others = guide.match(/^ *<!-- not run: .+ -->\n *```sh$/gm)?.length ?? 0
+  assert.lengthOf(found, (guide.match(/^ *```sh$/gm)?.length ?? 0) - others, `${name}: what a reader types is run here`)
+  return found
+}
 
 const settingsOf = (blocks: ReadonlyArray<Block>): Record<string, string> => {
   const [words = ""] = blocks.flatMap(({ commands, kind }) => (kind === "start" ? [commands] : []))
-  const pairs = words.matchAll(/(?<=^| )([A-Z_]+)=(\S+)/g)
-  return Object.fromEntries([...pairs].map(([, name = "", value = ""]) => [name, value]))
+  const pairs = words.matchAll(/(?<=^| )([A-Z_]+)=(?:'([^']*)'|(\S+))/gm)
+  return Object.fromEntries([...pairs].map(([, name = "", quoted, plain = ""]) => [name, quoted ?? plain]))
 }
 
 /** One session: what a block says goes into a file of its number, and what it should say stands beside it. */
@@ -111,13 +131,17 @@ const curlSettings = (port: number): string =>
     "\n"
   )
 
-const follow = Effect.fnUntraced(function* (name: string) {
-  const guide = readFileSync(path.join(workspace, "docs/guides", name), "utf8")
-  const all = blocksOf(guide)
-  const blocks = all.filter(({ kind }) => kind !== "start")
+/** Where the commands of a guide find the server. */
+export interface At {
+  readonly dataDir: string
+  readonly port: number
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** Types the commands of a guide; fails with the first that does not do what the guide says. */
+export const type = Effect.fnUntraced(function* (name: string, { dataDir, env, port }: At) {
+  const blocks = blocksOf(name).filter(({ kind }) => kind !== "start")
   assert.isNotEmpty(blocks)
-  assert.lengthOf(all, guide.match(/<!--/g)?.length ?? 0, "a marked block is not written as one")
-  const { dataDir, port } = yield* BeckonProcess.start({ env: settingsOf(all) })
   const folder = yield* BeckonProcess.temporaryFolder
   const said = path.join(folder, "said")
   mkdirSync(said)
@@ -130,7 +154,8 @@ const follow = Effect.fnUntraced(function* (name: string) {
     CURL_HOME: folder,
     PORT: String(port),
     SAID: said,
-    npm_config_prefer_offline: "true"
+    npm_config_prefer_offline: "true",
+    ...env
   })
   const textOf = (file: string) => {
     const at = path.join(said, file)
@@ -143,6 +168,8 @@ const follow = Effect.fnUntraced(function* (name: string) {
   )
 })
 
-for (const name of ["deliveries.md", "providers.md", "templates.md", "webhooks.md"]) {
-  it.live(`what docs/guides/${name} tells to type works`, () => Effect.scoped(follow(name)), 240_000)
-}
+/** The same with a server of its own, started as the guide says. */
+export const follow = (name: string) =>
+  Effect.scoped(
+    Effect.flatMap(BeckonProcess.start({ env: settingsOf(blocksOf(name)) }), (server) => type(name, server))
+  )
