@@ -25,6 +25,20 @@ import { fileURLToPath } from "node:url"
 const workspace = fileURLToPath(new URL("../..", import.meta.url))
 export const mainFile = path.join(workspace, "packages/server/src/main.ts")
 
+/** What is deployed: JavaScript without what runs TypeScript, which takes some 30 MB. `build` makes it. */
+const builtArgs = ["--conditions=dist", path.join(workspace, "packages/server/dist/main.js")]
+
+/** Brings what is deployed up to date with the source; little to do when it is. */
+export const build: Effect.Effect<void> = Effect.callback((resume) => {
+  const compiler = spawnNode(path.join(workspace, "node_modules/.bin/tsc"), ["--build", "tsconfig.build.json"], {
+    cwd: workspace,
+    stdio: "inherit"
+  })
+  compiler.on("exit", (code) =>
+    resume(code === 0 ? Effect.void : Effect.die(new Error(`The build ended with ${code}`)))
+  )
+})
+
 /** Names that configure Beckon, or make the output differ between machines. */
 const isOurs = (name: string): boolean =>
   /^(BECKON_.*|DATABASE_URL|PORT|HOST|DRAIN_TIMEOUT|REDIS_URL|KAFKA_.*|(?:FCM|VAPID|MAIL|SENDGRID|SMTP|DKIM|TWILIO|WHATSAPP|WEBHOOK|OIDC)_.*|FORCE_COLOR|NO_COLOR|NODE_OPTIONS|VITEST.*)$/.test(
@@ -41,6 +55,8 @@ export interface SpawnOptions {
   /** After `main.ts`. */
   readonly args: ReadonlyArray<string>
   readonly env?: Readonly<Record<string, string>> | undefined
+  /** Runs what is deployed (`build`) instead of the source. */
+  readonly built?: boolean | undefined
   /** Default: the root of the workspace. */
   readonly cwd?: string | undefined
 }
@@ -108,7 +124,7 @@ export const spawn = (options: SpawnOptions): Effect.Effect<Running, never, Scop
   Effect.acquireRelease(
     Effect.sync(() => {
       const inherited = Object.entries(process.env).filter(([name]) => !isOurs(name))
-      const child = spawnNode(process.execPath, [mainFile, ...options.args], {
+      const child = spawnNode(process.execPath, [...(options.built === true ? builtArgs : [mainFile]), ...options.args], {
         cwd: options.cwd ?? workspace,
         env: { ...Object.fromEntries(inherited), ...options.env },
         stdio: ["ignore", "pipe", "pipe"]
@@ -212,6 +228,7 @@ export const start = Effect.fnUntraced(function* (
   const dataDir = Option.isSome(folder) ? folder.value : path.join(yield* temporaryFolder, "data")
   const running = yield* spawn({
     args: ["serve", ...(options.args ?? [])],
+    built: options.built,
     env: { BECKON_DATA_DIR: dataDir, PORT: String(options.port ?? 0), ...options.env }
   })
   const [, url = "", port = ""] = yield* running.line("stdout", readyLine)

@@ -9,6 +9,8 @@ export interface CallOrigin {
   readonly address: string | null
   /** As the caller named it (`X-Correlation-Id`), or made for this call. */
   readonly correlationId: string | null
+  /** The caller named none: it is in logs, on the bus and in the answer, and not kept with every notification. */
+  readonly isOurs?: boolean
   /** The span of the call, in the trace of its caller (W3C Trace Context); absent when he named none. */
   readonly traceparent: string | null
 }
@@ -32,9 +34,10 @@ export const traceIdOf = (traceparent: string | null): string | undefined => tra
 /** Drafts that name the call which they come from, on the way to providers; what their sender named himself stands. */
 export const correlated = (
   drafts: ReadonlyArray<Draft>,
-  { correlationId, traceparent }: CallOrigin
-): ReadonlyArray<Draft> =>
-  correlationId === null && traceparent === null
+  { correlationId: id, isOurs = false, traceparent }: CallOrigin
+): ReadonlyArray<Draft> => {
+  const correlationId = isOurs ? null : id
+  return correlationId === null && traceparent === null
     ? drafts
     : drafts.map((draft) => {
         const { options } = draft
@@ -44,3 +47,4 @@ export const correlated = (
         }
         return Object.keys(named).length === 0 ? draft : { ...draft, options: { ...options, ...named } }
       })
+}

@@ -160,12 +160,14 @@ export const make = Effect.fnUntraced(function* (
 
   /** Nothing when there is no such key. A token that fits several keys, because it names none, is refused by `jose`. */
   const pick = (keys: LocalJWKSet, header: JWSHeaderParameters) =>
-    Effect.tryPromise({ try: () => keys(header), catch: (cause) => cause }).pipe(
-      Effect.map(Option.some),
-      Effect.catch((cause) =>
-        cause instanceof errors.JWKSNoMatchingKey ? Effect.succeedNone : Effect.fail(new KeyUnknown())
-      )
-    )
+    Effect.tryPromise({
+      try: () =>
+        keys(header).then(Option.some, (cause: unknown) => {
+          if (cause instanceof errors.JWKSNoMatchingKey) return Option.none()
+          throw cause
+        }),
+      catch: () => new KeyUnknown()
+    })
 
   const refresh = readOnce().pipe(
     Effect.flatMap(() => {

@@ -45,5 +45,6 @@ const spanIn = (parent: string | null): string | null => {
 export const originOf = ({ headers, remoteAddress }: HttpServerRequest.HttpServerRequest): CallOrigin => ({
   address: Option.getOrNull(remoteAddress),
   correlationId: correlationIdOf(headers["x-correlation-id"]),
+  ...(shape.test(headers["x-correlation-id"] ?? "") ? {} : { isOurs: true }),
   traceparent: spanIn(traceparentOf(headers["traceparent"]))
 })

@@ -108,7 +108,10 @@ describe("an idle mailbox", () => {
       // Two of each of the 64 partitions may stay, and those of the last batch.
       assert.isAtMost(resident.count(), 64 * 2)
       for (const index of users.keys()) {
-        assert.deepStrictEqual(answers.map((accepted) => accepted[index]?.seq ?? 0).toSorted(), [1, 2, 3])
+        assert.deepStrictEqual(
+          answers.map((accepted) => accepted[index]?.seq ?? 0).toSorted((left, right) => left - right),
+          [1, 2, 3]
+        )
       }
     }).pipe(Effect.provide(layer({ settings: { awake: 2 } })))
   )
