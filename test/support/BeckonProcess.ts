@@ -211,6 +211,8 @@ const TokenAnswer = Schema.Struct({ token: Schema.String })
 const decodeToken = Schema.decodeUnknownSync(TokenAnswer)
 
 export interface StartOptions {
+  /** Runs what is deployed (`build`) instead of the source. */
+  readonly built?: boolean | undefined
   /** After `serve`. */
   readonly args?: ReadonlyArray<string> | undefined
   readonly env?: Readonly<Record<string, string>> | undefined

@@ -4,7 +4,7 @@
  * **Details**
  *
  * A tenant is whatever a trusted credential says. A row gives it a name, settings and a status; a tenant without a row has
- * the defaults. A suspended tenant is refused everywhere; nothing of it is lost. A removed one stays suspended for good, so
+ * the defaults. Every call and socket of a suspended tenant is refused; nothing of it is lost. A removed one stays suspended for good, so
  * that nobody comes to its data by taking its id.
  */
 import { Schema } from "effect"

@@ -185,6 +185,7 @@ describe("beckon token", () => {
         userId: "alice",
         roles: ["service", "user"],
         name: "Alice",
+        issuedAt: 0,
         expiresAt: 30 * 60 * 1000
       })
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
