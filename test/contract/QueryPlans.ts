@@ -185,6 +185,8 @@ export const queryPlans = <E>(
           // One for each method and each form of it: a statement that no call reaches would go unplanned.
           expect(statements).toHaveLength(97)
           for (const statement of statements) {
+            // The rotation of keys goes through whole tables by its nature, page by page; and so does the count of what is left.
+            if (/group by key_id|key_id <> /.test(statement[0])) continue
             for (const plan of plansOf(statement, tenantId)) {
               expect({ statement: statement[0], scans: scans(yield* plan) }).toMatchObject({ scans: [] })
             }

@@ -84,11 +84,11 @@ export const fillAll = (sql: SqlClient) =>
       ('default', 'k1', ${awkward}, 'service', array['events:write', ''], 'zoë', now(), 'infinity', null, now(), 2, '\\x00ff', '\\x', '1999-12-31 23:59:59.999999Z', now(), '::1'),
       ('Other', 'k2', 'key', 'admin', null, 'k1', now(), null, now(), null, 1, '\\xdeadbeef', null, null, null, null)`
     yield* sql`insert into revocations values
-      ('default', 'user', ${awkward}, now(), 'infinity', '0198', now()), ('default', 'token', 'zoë', now(), now(), '0199', '2026-03-01 12:00:00.123456Z')`
+      ('default', 'user', ${awkward}, now(), '2999-12-31Z', '0198', now()), ('default', 'token', 'zoë', now(), now(), '0199', '2026-03-01 12:00:00.123456Z')`
     yield* sql`insert into batches (
         tenant_id, id, kind, state, active, name, content, send_at, details, request_id, digest, total, failed, kept_errors, chunks, highest_chunk,
         last_chunk, reason, created_by, correlation_id, created_at, updated_at, finished_at, served_at, expires_at) values
-      ('default', 'b1', 'chunks', 'running', true, ${awkward}, ${JSON.stringify({ title: awkward })}::text::jsonb, 'infinity', null, ${awkward}, 'ab',
+      ('default', 'b1', 'chunks', 'running', true, ${awkward}, ${JSON.stringify({ title: awkward })}::text::jsonb, '2999-12-31Z', null, ${awkward}, 'ab',
         9007199254740993, 0, 0, 2147483647, 2147483647, null, null, 'zoë', null, now(), now(), null, now(), now()),
       ('default', 'b2', 'csv', 'failed', false, null, '{}', null, '{"columns": 1.0}', null, '', 0, 1, 1, 0, 0, 0, ${awkward}, '', 'c-1', now(), now(), now(), now(), null)`
     yield* sql`insert into batch_chunks values

@@ -219,7 +219,8 @@ const scenario: Effect.Effect<void, unknown, Scope.Scope> = Effect.gen(function*
   const answers: Array<string> = []
   const shown = new Set<string>()
   const outputs: Array<string> = []
-  const dataDir = path.join(folder, "data")
+  // Named in the output, where a fault of the search would hide it.
+  const dataDir = path.join(folder, control)
   const authority = path.join(folder, "authority.pem")
   writeFileSync(authority, smtp.ca)
   const running = yield* start(

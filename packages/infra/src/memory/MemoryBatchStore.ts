@@ -95,7 +95,9 @@ const make = Effect.gen(function* () {
 
   /** Of each tenant the batch that waits longest, the tenants by when they were served last. */
   const turns = (now: DateTime.Utc): ReadonlyArray<Entry> => {
-    const active = [...entries.values()].filter(({ record }) => Record.isActive(record)).toSorted(servedFirst)
+    const active = [...entries.values()]
+      .filter(({ record }) => Record.isActive(record) && DateTime.isLessThanOrEqualTo(record.servedAt, now))
+      .toSorted(servedFirst)
     const lastServed = new Map<TenantId, number>()
     const first = new Map<TenantId, Entry>()
     for (const entry of active) {

@@ -247,17 +247,18 @@ export const registerWebSocket = <D, R>(
             ? request.subprotocols.find((offered) => offered === accepted.subprotocol)
             : request.subprotocols.find((offered) => options.subprotocols?.includes(offered))
         const { headers, res } = exchange
-        exchange.cork(() => {
-          // From here the socket is a web socket and the response is gone.
-          exchange.finish()
-          res.upgrade(
-            userData,
-            headers["sec-websocket-key"] ?? "",
-            subprotocol ?? "",
-            headers["sec-websocket-extensions"] ?? "",
-            upgrade
-          )
-        })
+        if (exchange.answered) return
+        // From here the socket is a web socket and the response is gone.
+        exchange.finish()
+        // Not corked: behind a corked upgrade the binding still looks at the state of the response, in memory that is no longer its
+        // own, and now and then finds that the connection is to be closed. It warns of the missing cork, once.
+        res.upgrade(
+          userData,
+          headers["sec-websocket-key"] ?? "",
+          subprotocol ?? "",
+          headers["sec-websocket-extensions"] ?? "",
+          upgrade
+        )
       }
 
       const isUpgrade = (req: HttpRequest): boolean => req.getHeader("upgrade").toLowerCase() === "websocket"
