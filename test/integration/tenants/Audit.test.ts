@@ -36,7 +36,15 @@ layer(Services.layer, { timeout: "60 seconds", excludeTestServices: true })("the
       yield* does("/users/ada", "DELETE")
       yield* does("/admin/lookups/categories/food", "PUT", { labels: { en: "Food" } })
 
-      const entries = yield* api("/admin/audit?limit=100", {}, admin)
+      const all = yield* api("/admin/audit?limit=100", {}, admin)
+      const isOfAdmin = ({ actor }: { actor: { id: string } }) => actor.id === "boss"
+      assert.deepStrictEqual(
+        all
+          .filter((entry: { actor: { id: string } }) => !isOfAdmin(entry))
+          .map(({ action }: { action: string }) => action),
+        ["user.create"]
+      )
+      const entries = all.filter(isOfAdmin)
       const told = entries.map(({ action, target }: Record<string, string>) => `${action} ${target}`).toReversed()
       assert.deepStrictEqual(told, [
         "template.create template/greeting",
