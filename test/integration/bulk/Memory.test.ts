@@ -43,7 +43,8 @@ describe("a file that is larger than what may be in memory", () => {
         const taken = (yield* Clock.currentTimeMillis) - began
         expect(answer).toMatchObject({ status: 202, body: { data: { rows, invalid: 0, duplicate: false } } })
         const uploaded = memoryOf(server.pid)
-        const some = Math.min(rows, 100_000)
+        // The rest of a long file takes no more than its beginning: what is kept does not grow.
+        const some = rows > 50_000 ? Math.min(rows, 100_000) : Math.min(rows, 20_000)
         const id: string = answer.body.data.batch_id
         const status = yield* Effect.raceFirst(
           statusWhen(server.url, id, ({ counts }) => counts?.accepted >= some),

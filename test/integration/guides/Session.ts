@@ -76,6 +76,17 @@ const settingsOf = (blocks: ReadonlyArray<Block>): Record<string, string> => {
   return Object.fromEntries([...pairs].map(([, name = "", quoted, plain = ""]) => [name, quoted ?? plain]))
 }
 
+/**
+ * `npx` brings pnpm to a machine: it asks the registry at every command, and all that run at once wait for one lock. Here pnpm is
+ * there already when the tests were started with it, and is called instead.
+ */
+const pnpm = ((file: string | undefined): string =>
+  file === undefined || !path.basename(file).startsWith("pnpm")
+    ? ":"
+    : `npx() { if [ "$1 $2" = "--yes pnpm" ]; then shift 2; ${/\.[cm]?js$/.test(file) ? `'${process.execPath}' ` : ""}'${file}' "$@"; else command npx "$@"; fi; }`)(
+  process.env["npm_execpath"]
+)
+
 /** One session: what a block says goes into a file of its number, and what it should say stands beside it. */
 const sessionOf = (blocks: ReadonlyArray<Block>): string => {
   const typed = blocks.map(({ commands, kind }, index) =>
@@ -85,6 +96,7 @@ const sessionOf = (blocks: ReadonlyArray<Block>): string => {
   )
   return [
     "set -euo pipefail",
+    pnpm,
     `shows() { while IFS= read -r line; do grep -qE -- "$line" "$SAID/$1" || { echo "not shown: $line" > "$SAID/missing"; return 1; }; done < "$SAID/$1.shown"; }`,
     ...typed.flatMap((block, index) => [`echo "block ${index} at $SECONDS s"`, block]),
     "echo all"
