@@ -124,11 +124,15 @@ export const spawn = (options: SpawnOptions): Effect.Effect<Running, never, Scop
   Effect.acquireRelease(
     Effect.sync(() => {
       const inherited = Object.entries(process.env).filter(([name]) => !isOurs(name))
-      const child = spawnNode(process.execPath, [...(options.built === true ? builtArgs : [mainFile]), ...options.args], {
-        cwd: options.cwd ?? workspace,
-        env: { ...Object.fromEntries(inherited), ...options.env },
-        stdio: ["ignore", "pipe", "pipe"]
-      })
+      const child = spawnNode(
+        process.execPath,
+        [...(options.built === true ? builtArgs : [mainFile]), ...options.args],
+        {
+          cwd: options.cwd ?? workspace,
+          env: { ...Object.fromEntries(inherited), ...options.env },
+          stdio: ["ignore", "pipe", "pipe"]
+        }
+      )
       const lines = { stdout: Array<string>(), stderr: Array<string>() }
       const waiters = new Set<Waiter>()
       const exited = Deferred.makeUnsafe<ProcessExit>()
