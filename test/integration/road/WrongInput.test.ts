@@ -199,20 +199,4 @@ layer(Road.layer, { timeout: "60 seconds", excludeTestServices: true })("wrong i
       )
     })
   )
-
-  it.effect("answers a call whose large body nobody reads, and those that follow it", () =>
-    Effect.gen(function* () {
-      for (let round = 0; round < 3; round++) {
-        const refused = yield* http("/api/v1/services/notifications/send", {
-          token: service,
-          contentType: "text/csv",
-          body: "x".repeat(900_000)
-        })
-        assert.isTrue([400, 413, 415].includes(refused.status), String(refused.status))
-        const began = Date.now()
-        assert.strictEqual((yield* http("/health/live")).status, 200)
-        assert.isBelow(Date.now() - began, 3_000)
-      }
-    })
-  )
 })

@@ -129,15 +129,12 @@ export class Exchange implements OpenRequest {
 
   /**
    * True when the connection ends with this answer. The unread rest of a body of declared length is dropped by the
-   * binding; one of unknown length could go on for ever, and after one that was held the next request on the connection would not
-   * be read.
+   * binding; one of unknown length could go on for ever.
    */
   get closes(): boolean {
     return (
       this.host.connections.draining ||
-      (this.body !== undefined &&
-        !this.body.complete &&
-        (this.body.held || this.headers["content-length"] === undefined))
+      (this.body !== undefined && !this.body.complete && this.headers["content-length"] === undefined)
     )
   }
 
